@@ -97,8 +97,8 @@ enum rc table_sink_sync(struct sink *s, struct err *e)
     return each_file(self(s), self(s)->ops->sync, e);
 }
 
-/* A server that refuses the first file probably refuses all, and then none has changed. The others are committed at a
- * time. */
+/* A server that refuses the first file probably refuses all, and then none has changed. The others are committed at
+ * the same time. */
 enum rc table_sink_commit(struct sink *sink, struct err *e)
 {
     struct table_sink *s = self(sink);

@@ -107,8 +107,8 @@ void outfile_prepare_removal(struct outfile *f, struct buf *text);
 enum rc outfile_abort(struct outfile *f, struct err *e);
 /* After outfile_complete(): renamed, and the folder synced. */
 enum rc outfile_publish(struct outfile *f, struct err *e);
-/* After outfile_complete(): begins outfile_publish(), where that means to wait, as for objects, so that several files can be
- * published at the same time. The file may appear from then on; outfile_publish() must follow, or outfile_abort() where
+/* After outfile_complete(): begins outfile_publish() if that involves waiting, as it does for objects, so that several files can
+ * be published at the same time. The file may appear from then on; outfile_publish() must follow, or outfile_abort() where
  * another file could not be published. */
 void outfile_begin_publish(struct outfile *f);
 

@@ -321,7 +321,7 @@ struct str object_call_answer(const struct object_call *call)
     return buf_str(&call->http.answer);
 }
 
-/* What is waited for no more may go on, on the client's thread. */
+/* A call that was given up may still be going on, on the client's thread. */
 static bool has_ended(const struct object_call *call)
 {
     struct object_client *c = call->client;

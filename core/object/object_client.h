@@ -63,7 +63,8 @@ struct buf object_client_take_spare(struct object_client *c);
  * server took too long. Threads may wait for one call only one after the other. */
 enum rc object_call_wait(struct object_call *call, struct err *e);
 
-/* After object_call_wait(); the answer only where it returned RC_OK, and nothing of a call that it gave up. */
+/* After object_call_wait(). object_call_answer() only if that returned RC_OK; the others say 0 or "" as long as a call that was given
+ * up has not ended. */
 struct str object_call_answer(const struct object_call *call);
 int object_call_status(const struct object_call *call);       /* 0: no answer */
 const char *object_call_code(const struct object_call *call); /* of the server's error; "": none */

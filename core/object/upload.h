@@ -1,6 +1,6 @@
 /* One multipart upload: an object that appears when it is completed. A part goes out while the next one is
- * filled: upload_put() waits for the one before, upload_begin_completion() for nothing, all that ask the server
- * for its answer. Texts begin with the object's URL. One thread at a time, but for upload_settle(). Private to
+ * filled: upload_put() waits for the part before, upload_begin_completion() for nothing; all other functions that
+ * ask the server wait for its answer. Texts begin with the object's URL. One thread at a time, but for upload_settle(). Private to
  * core/object. */
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
@@ -47,7 +47,8 @@ enum rc upload_verify(struct upload *u, uint64_t bytes, struct err *e);
 void upload_begin_completion(struct upload *u);
 /* After upload_verify(): the object is there, with its content. Recognises that it is already. */
 enum rc upload_complete(struct upload *u, struct err *e);
-/* The parts are gone. RC_OK also where they were before. */
+/* No upload is left at the server: its parts are gone, or a completion that was begun has succeeded, and the object is
+ * visible. RC_OK also where they were gone before. */
 enum rc upload_abort(struct upload *u, struct err *e);
 
 /* Is the object that is there the one of this upload? RC_END: it is not. */

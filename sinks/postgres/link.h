@@ -70,11 +70,11 @@ enum rc pg_exec(struct pg_link *l, const char *sql, int n, const char *const *va
 enum rc pg_run(struct pg_link *l, const char *sql, struct err *e);
 /* A text that a buffer holds; RC_NOMEM where it could not be made. */
 enum rc pg_run_buf(struct pg_link *l, struct buf *sql, struct err *e);
-/* One query that a buffer holds, which is empty afterwards, and its answer: the caller's, with PQclear(). */
+/* Sends the query in `sql`, and empties `sql`, on errors too. *out: the answer, which the caller frees with PQclear(). */
 enum rc pg_ask(struct pg_link *l, struct buf *sql, PGresult **out, struct err *e);
-/* One for a single boolean; no row, or null: false. */
+/* A query for one boolean. False for no row, null, or an error. */
 enum rc pg_ask_bool(struct pg_link *l, struct buf *sql, bool *out, struct err *e);
-/* The same of a text that stays as it is, about one parameter. */
+/* The same, for a constant text with one parameter ($1). */
 enum rc pg_ask_about(struct pg_link *l, const char *sql, const char *value, bool *out,
                      struct err *e);
 /* One statement and how many rows it wrote. */

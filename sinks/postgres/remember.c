@@ -150,7 +150,6 @@ static void put_same_without(struct buf *b, const struct pg_remember *m)
 static enum rc lacks_any(const struct pg_remember *m, const struct pg_plan *plan, bool *out,
                          struct err *e)
 {
-    struct pg_remember asks = *m;
     struct buf sql;
     buf_init(&sql, PG_SQL_BYTES_MAX);
     buf_adds(&sql, "select ");
@@ -164,7 +163,7 @@ static enum rc lacks_any(const struct pg_remember *m, const struct pg_plan *plan
     buf_adds(
         &sql,
         " as f where f.lead operator(pg_catalog.=) k.lead and f.rows operator(pg_catalog.=) k.rows))");
-    enum rc rc = pg_ask_bool(asks.link, &sql, out, e);
+    enum rc rc = pg_ask_bool(m->link, &sql, out, e);
     buf_free(&sql);
     return rc;
 }
@@ -210,7 +209,7 @@ enum rc pg_remember_put_known(struct pg_remember *m, struct pg_plan *plan, struc
     plan->merge.only = STR_NONE;
     if (m->how == PG_FORGETS || !plan->now.exists)
         return RC_OK;
-    /* "case": the server expects next to no rows for each writer, though it may be that of all. */
+    /* In a "case": otherwise the server expects hardly any rows of each writer, though one may have written all of them. */
     buf_adds(&plan->text, "case when t.xmin operator(pg_catalog.=) any ('{");
     for (size_t i = 0; i < m->r.n_writers; i++)
         buf_addf(&plan->text, "%s%" PRIu32, i ? "," : "", m->r.writers[i]);

@@ -196,9 +196,9 @@ void sql_merge_select_surplus(struct buf *b, const struct sql_merge *m, enum sql
     put_surplus(b, m, others);
 }
 
-/* " and (there is no difference)". A server that plans joins by estimates would take "is not distinct from" apart: for each column
- * that no staged row has, it would leave out rows of the table beforehand in which that column is not null, and expect that next
- * to none is left, though most are. It does not look into a "case". */
+/* " and (the rows are the same)". A server that plans joins by estimates takes "not ... is distinct from" apart. For a column that no
+ * staged row has, it then filters the table by "that column is null" before the join, and expects hardly any row to be left, though
+ * most are. It does not take a "case" apart. */
 static void put_same_row(struct buf *b, const struct sql_merge *m)
 {
     buf_adds(b, " and case when ");

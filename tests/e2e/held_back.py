@@ -34,4 +34,4 @@ class HeldBack:
             self.process.kill()
             self.stack.close()
         assert self.process.returncode == status, errors
-        return errors.decode() if isinstance(errors, bytes) else errors
+        return errors.decode()

@@ -97,7 +97,8 @@ def test_rows_handled_grow_with_the_night(leadpipe, database, options, share):
 
 @pytest.mark.parametrize("share", [100, 3])
 def test_columns_that_no_lead_of_the_night_has(leadpipe, database, share):
-    """They are null in all rows that are staged, and in most others; the server need not know that of a table that was just filled."""
+    """They are null in all rows that are staged and in nearly all of the table, but the server expects hardly any such row, whatever
+    its statistics say."""
     small, _ = two_nights(leadpipe, database, "", LARGE // 2, LARGE // 2 // share, members=12)
     large, _ = two_nights(leadpipe, database, "", 4 * LARGE, 4 * LARGE // share, members=12)
     assert large < 1.5 * 8 * small

@@ -534,7 +534,7 @@ def test_nights_and_hands_at_random(leadpipe, database, seed):
             check(leadpipe, database, leads)
     night(leadpipe, database, leads)
     check(leadpipe, database, leads)
-    # A type that might not hold every value: all are loaded each time. A lead is loaded all the same whose new column takes more
-    # room than there was for one.
+    # A type that might not hold every value: all are loaded each time. A lead whose new column needs more room than there
+    # was is loaded all the same.
     same = night(leadpipe, database, leads)
     assert "a type" in ever or (quiet and same >= LEADS - 2), (quiet, same)
