@@ -48,7 +48,7 @@ while (($#)) && [[ $1 != -- ]]; do
 done
 if (($#)); then shift; fi
 if ((${#names[@]} == 0)); then names=("${RELEASES[@]}"); fi
-if (($# == 0)); then set -- tests/e2e/test_postgres.py tests/e2e/test_postgres_faults.py; fi
+if (($# == 0)); then set -- tests/e2e/test_postgres{,_faults,_plans,_same}.py; fi
 
 failed=()
 mkdir -p build
