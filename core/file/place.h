@@ -79,8 +79,8 @@ struct place_ops {
     void (*begin_commit)(struct place *p);
     /* After complete(): it gets its name, durably. Sets `published` once it has it. */
     enum rc (*commit)(struct place *p, struct err *e);
-    /* Removes it, unless it was published or a commit that was begun has succeeded, and gives its space back. Only close() may follow. NULL: what
-     * was written cannot be taken back. */
+    /* Removes it, unless it was published or a commit that was begun has succeeded, and gives its space
+     * back. Only close() may follow. NULL: what was written cannot be taken back. */
     enum rc (*abort)(struct place *p, struct err *e);
     /* Frees it; removes what was neither published nor prepared (with `keep`, leaves it). */
     void (*close)(struct place *p, bool keep);

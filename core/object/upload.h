@@ -1,7 +1,7 @@
 /* One multipart upload: an object that appears when it is completed. A part goes out while the next one is
  * filled: upload_put() waits for the part before, upload_begin_completion() for nothing; all other functions that
- * ask the server wait for its answer. Texts begin with the object's URL. One thread at a time, but for upload_settle(). Private to
- * core/object. */
+ * ask the server wait for its answer. Texts begin with the object's URL. One thread at a time, but for
+ * upload_settle(). Private to core/object. */
 #ifndef LEADPIPE_UPLOAD_H
 #define LEADPIPE_UPLOAD_H
 
