@@ -67,7 +67,7 @@ file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/e2e/test_*.py)
 foreach(file IN LISTS files)
     add_pytest_file(e2e ${file})
 endforeach()
-foreach(file sandbox/test_crm.py sandbox/test_crm_client.py sandbox/test_sandbox.py
+foreach(file test_check_reports.py sandbox/test_crm.py sandbox/test_crm_client.py sandbox/test_sandbox.py
         reference/test_destinations.py reference/test_reference.py
         reference/test_typed.py prism/test_prism.py faults/test_books.py faults/test_faultfs.py)
     add_pytest_file(tools ${CMAKE_CURRENT_SOURCE_DIR}/${file})
