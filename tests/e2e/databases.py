@@ -93,6 +93,9 @@ class Database:
                                                 "relname ~ '^_leadpipe_[0-9a-f]{16}_'")]
 
     def runs(self, schema="public"):
+        """Empty before the first run has made the table."""
+        if self.ask("select to_regclass('%s._leadpipe_runs') is null as missing" % schema)[0]["missing"]:
+            return []
         return self.ask("select * from %s._leadpipe_runs order by started_at, token" % schema)
 
 
