@@ -183,7 +183,8 @@ enum rc sql_column_map_find(struct sql_column_map *m, struct str wanted, struct 
         *out = known;
     } else if (rc == RC_OK) {
         rc = add(m, &mapped, e);
-        *out = &m->items[m->n - 1];
+        if (rc == RC_OK)
+            *out = &m->items[m->n - 1];
     }
     buf_free(&name);
     return rc;
