@@ -123,12 +123,12 @@ def test_any_file_may_be_the_only_object(exports, s3, option):
 
 def test_parts_are_sent_while_the_run_continues(exports, s3, control):
     """In parts of 8 MiB, before the last lead is asked for."""
-    asked = []
-    s3.before = lambda operation, key: operation == "UploadPart" and asked.append(control.attempts(BIG[-1]))
-    exports("-t", "ndjson:s3://leads/big.ndjson", "-t", "ndjson:big.ndjson", "-j", "1", "--manifest", "m", ids=BIG)
+    asked, ids = [], ["size400k-%d" % n for n in range(80)]  # more than what the program holds while it waits for a part
+    s3.before = lambda operation, key: operation == "UploadPart" and asked.append(control.attempts(ids[-1]))
+    exports("-t", "ndjson:s3://leads/big.ndjson", "-t", "ndjson:big.ndjson", "-j", "1", "--manifest", "m", ids=ids)
     data = s3.data()["big.ndjson"]
     assert data == (exports.folder / "big.ndjson").read_bytes() and len(data) > 2 * PART
-    assert asked[0] == 0 and len(asked) == 3
+    assert asked[0] == 0 and len(asked) == 4
     assert exports.is_clean()
 
 
