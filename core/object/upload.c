@@ -466,13 +466,52 @@ void upload_begin_completion(struct upload *u)
         (void)begin_completion(u, &ignored);
 }
 
+static enum rc on_completed(void *is_result, const char *path, struct str text)
+{
+    (void)text;
+    if (strcmp(path, "CompleteMultipartUploadResult") == 0)
+        *(bool *)is_result = true;
+    return RC_OK;
+}
+
+/* The server may send the 200 before the object is there, so only its text says that it is. An empty or incomplete one, or
+ * that of a proxy, says nothing: the object itself is asked for. */
+static enum rc read_result(struct upload *u, struct err *e)
+{
+    bool is_result = false;
+    enum rc rc = xml_leaves(object_call_answer(u->completion), on_completed, &is_result);
+    if (rc == RC_NOMEM)
+        return out_of_memory(u, e);
+    if (rc == RC_OK && is_result)
+        return RC_OK;
+    struct err other = {.msg = ""};
+    rc = upload_is_published(u, &other);
+    if (rc == RC_OK || rc == RC_NOMEM || rc == RC_STOPPED) {
+        *e = other;
+        return rc;
+    }
+    if (rc == RC_END)
+        return err_set(
+            e, RC_IO,
+            "%s: the upload was not completed: the server's response to the request for that "
+            "(HTTP %d) is not an S3 response, and the object is not there",
+            u->url, object_call_status(u->completion));
+    return err_set(
+        e, RC_IO,
+        "%s: whether the upload was completed is not known: the server's response to the request for that "
+        "(HTTP %d) is not an S3 response, and the object could not be looked for (%s)",
+        u->url, object_call_status(u->completion), other.msg);
+}
+
 enum rc upload_complete(struct upload *u, struct err *e)
 {
     enum rc rc = u->completion ? RC_OK : begin_completion(u, e);
     if (rc != RC_OK)
         return rc;
     rc = object_call_wait(u->completion, e);
-    if (rc != RC_OK)
+    if (rc == RC_OK)
+        rc = read_result(u, e);
+    else
         err_prefix(e, "%s", u->url);
     bool is_gone =
         is_code(u->completion, "NoSuchUpload"); /* the answer to an earlier try was lost? */

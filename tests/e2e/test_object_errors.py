@@ -115,6 +115,54 @@ def test_what_was_completed_is_not_aborted(exports, s3, is_lost):
     assert "remains" not in done.stderr and "documents.csv" not in done.stderr
 
 
+ODD = {
+    "empty": b"", "blank": b'<?xml version="1.0" encoding="UTF-8"?>\n   \n', "a page": b"<html><body>Log in</body></html>", "text": b"OK",
+    "JSON": b'{"error": "denied"}', "no code": b"<Error><Message>denied</Message></Error>", "cut off": b"<Error><Cod",
+    "a result, cut off": b"<CompleteMultipartUploadResult><Key>x</Ke", "another result": b"<CopyObjectResult><ETag>1</ETag></CopyObjectResult>",
+    "a document type": b"<!DOCTYPE Error><Error><Code>InternalError</Code></Error>", "large": b"x" * 100000,
+    "a long message": b"<Error><Message>" + b"x" * 5000 + b"</Message><Code>AccessDenied</Code></Error>",
+    "another encoding": b'<?xml version="1.0" encoding="windows-1252"?><Error><Code>AccessDenied</Code></Error>',
+    "deep": b"<Error>" + b"<a>" * 100 + b"</a>" * 100 + b"<Code>AccessDenied</Code></Error>",
+    "a result within an error": b"<Error><CompleteMultipartUploadResult/></Error>",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("words", [[], ["--state", "run.state"]], ids=["", "state"])
+def test_a_success_that_does_not_say_so(exports, s3, odd, words):
+    """To CompleteMultipartUpload: no object is believed to be there because the status is 200."""
+    s3.fail("CompleteMultipartUpload", "", 200, ODD[odd], how="odd")
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", *words, status=1)
+    assert "s3://leads/x.ndjson: the upload was not completed" in done.stderr and "(HTTP 200)" in done.stderr
+    assert "the object is not there" in done.stderr and s3.data() == {} and bool(s3.uploads) == bool(words)
+    exports("-t", "ndjson:s3://leads/x.ndjson", *words)
+    assert list(s3.data()) == ["x.ndjson"] and exports.is_clean()
+
+
+@pytest.mark.parametrize("odd", ["empty", "a page", "a result, cut off"])
+def test_a_success_that_does_not_say_so_but_is_one(exports, s3, odd):
+    s3.fail("CompleteMultipartUpload", "", 200, ODD[odd], how="odd after")
+    exports("-t", "ndjson:s3://leads/x.ndjson")
+    assert list(s3.data()) == ["x.ndjson"] and exports.is_clean()
+
+
+def test_a_success_of_which_nothing_is_known(exports, s3):
+    """Whoever may not read the object cannot know whether it is there."""
+    s3.fail("CompleteMultipartUpload", "", 200, b"", how="odd after")
+    s3.fail("HeadObject", "AccessDenied", 403, times=9)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=1)
+    assert "completed is not known" in done.stderr and "could not be looked for (s3://leads/x.ndjson: HTTP 403" in done.stderr
+    assert exports.is_clean()
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "ListParts"])
+@pytest.mark.parametrize("odd", ["empty", "a page", "no code", "cut off"])
+def test_another_success_that_does_not_say_so(exports, s3, operation, odd):
+    s3.fail(operation, "", 200, ODD[odd], how="odd", times=99)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=1)
+    assert "s3://leads/x.ndjson: the server" in done.stderr and s3.data() == {} and exports.is_clean()
+
+
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "ListParts"])
 def test_what_was_there_stays(exports, s3, operation):
     """Of a run that fails, and of one whose outputs are withheld, no object is replaced."""

@@ -108,7 +108,7 @@ class S3Server:
 
     def fail(self, operation, code, status=503, message="on demand", times=1, how="answer", matches="", fields=()):
         """`how`: "answer"; "early" also where the request is signed badly; "drop" does nothing and closes; "lose" does it, and closes without an answer;
-        "late" answers 200 with an error in it."""
+        "late" answers 200 with an error in it; "odd" does nothing and answers with `message`; "odd after" does it first."""
         self.faults += [Fault(operation, code, status, message, how, matches, dict(fields))] * times
 
     def take_fault(self, operation, key):
@@ -226,8 +226,11 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             self.verify(body)
             if fault and fault.how in ("answer", "drop"):
                 raise Refused(fault.status, fault.code, fault.message)
-            with self.s3.lock:
-                status, answer, fields = self.perform(operation, bucket, key, query, body)
+            if not fault or fault.how != "odd":
+                with self.s3.lock:
+                    status, answer, fields = self.perform(operation, bucket, key, query, body)
+            if fault and fault.how in ("odd", "odd after"):
+                status, answer, fields = fault.status, fault.message, fault.fields
             if fault and fault.how == "late":
                 raise Refused(200, fault.code, fault.message)
         except Refused as refused:
