@@ -142,16 +142,25 @@ static int wait_for_lock(void *db, int n)
     return 1;
 }
 
+/* Indexes, columns and triggers of a user's own may call functions of JSON, which SQLite 3.38 to 3.40 take for unsafe, and
+ * write to tables for full text search: the schema has to be trusted for that. We register no functions, so what a hostile one
+ * could call is SQLite's own; of that, these two have effects outside the database. */
+static const struct {
+    int what, is_on;
+} settings[] = {
+    {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1},
+    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+    {SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
+    {SQLITE_DBCONFIG_DQS_DML, 0},
+};
+
 enum rc sqlite_db_open(struct sqlite_db *d, const char *path, struct err *e)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
                       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(path, &d->db, flags, NULL);
-    /* Views and triggers of a database that is not ours must not call what has effects. */
-    if (code == SQLITE_OK)
-        code = sqlite3_db_config(d->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_db_config(d->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof settings / sizeof *settings; i++)
+        code = sqlite3_db_config(d->db, settings[i].what, settings[i].is_on, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_busy_handler(d->db, wait_for_lock, d);
     enum rc rc = sqlite_rc(d, code, e);

@@ -21,7 +21,8 @@
 #include "sinks/sqlite/records.h"
 #include "sinks/sqlite/sqlite_internal.h"
 
-#define COLUMNS_EIGHTHS 8 /* of put(): texts that SQLite copies */
+#define COLUMNS_EIGHTHS 8                         /* of put(): texts that SQLite copies */
+#define COLUMNS_MAX (2000 - SQLITE_OTHER_COLUMNS) /* SQLITE_MAX_COLUMN (limits.html) */
 
 #define AT(type, member) OPTION_AT(struct sqlite_opts, type, member)
 
@@ -434,6 +435,7 @@ const struct sink_ops sink_sqlite = {
     .opts_size = sizeof(struct sqlite_opts),
     .target = NAMES_FILES,
     .eighths = COLUMNS_EIGHTHS,
+    .columns_max = COLUMNS_MAX,
     .shards = SINK_SHARDS_TOGETHER,
     .check = sqlite_check,
     .recorded = sqlite_recorded,

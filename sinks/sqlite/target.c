@@ -12,6 +12,7 @@
 #define MEMORY_MAX ((size_t)64 << 20)
 #define SQL_BYTES_MAX ((size_t)16 << 20)
 #define HEADER_BYTES 100
+#define HEADER_ENCODING 59 /* the last of four bytes (fileformat2.html, section 1.3) */
 #define HEADER_APPLICATION_ID 68
 #define KEYS_MAX (PROFILE_COLUMNS_MAX + PROFILE_PARAMS_MAX + KEY_COLUMNS_FIXED + 1)
 
@@ -37,6 +38,12 @@ static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
             e, RC_USAGE,
             "%s: is the database of another program (application_id %u); use another file", p->spec,
             (unsigned)id);
+    if (header[HEADER_ENCODING] > 1)
+        return err_set(
+            e, RC_USAGE,
+            "%s: its encoding is UTF-16, but only UTF-8 can be written; use another file, or convert it: "
+            "sqlite3 OLD .dump | sqlite3 NEW",
+            p->spec);
     return RC_OK;
 }
 
