@@ -25,8 +25,11 @@ OUTCOMES = ("exported", "unchanged", "missing", "failed", "pending")
 # --- IDs, folders, manifests ------------------------------------------------------------------------
 
 def ids_file(folder, ids, name="ids.txt"):
+    """One that has these IDs already stays: a run that was started just now may be reading it."""
     path = pathlib.Path(folder) / name
-    path.write_text("".join("%s\n" % one for one in ids))
+    text = "".join("%s\n" % one for one in ids)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
     return path
 
 
