@@ -275,6 +275,7 @@ def test_into_a_crm(galley, crm):
     assert len(crm.requests()) == asked
 
 
+@pytest.mark.skipif(os.environ.get("LEADPIPE_SANITIZER") == "tsan", reason="it crashes in librdkafka's threads, see tests/python.cmake")
 def test_kafka(galley):
     ids_file(galley.folder, ["tiny-1", "tiny-2"])
     command, = recipes.blocks("To Kafka")
