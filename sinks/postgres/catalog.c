@@ -34,7 +34,8 @@ static const char columns_sql[] =
     "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), "
     "pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0::oid), t.oid), null), t.typcategory, t.typtype, "
     "a.attgenerated <> '' or a.attidentity = 'a', c.relkind, "
-    "a.attnotnull and not a.atthasdef and a.attidentity = '', not l.collisdeterministic "
+    "a.attnotnull and not a.atthasdef and a.attidentity = '', not l.collisdeterministic, "
+    "coalesce(nullif(t.typbasetype, 0::oid), t.oid) < 16384::oid " /* FirstNormalObjectId */
     "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
     "left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
     "not a.attisdropped left join pg_catalog.pg_type t on t.oid = a.atttypid "
@@ -53,7 +54,8 @@ static enum rc add_column(struct pg_table *t, const PGresult *r, int row, struct
     *c = (struct pg_column){.category = *PQgetvalue(r, row, 3),
                             .is_domain = *PQgetvalue(r, row, 4) == 'd',
                             .must_be_given = *PQgetvalue(r, row, 7) == 't',
-                            .is_loose = *PQgetvalue(r, row, 8) == 't'};
+                            .is_loose = *PQgetvalue(r, row, 8) == 't',
+                            .is_builtin = *PQgetvalue(r, row, 9) == 't'};
     bool is_fixed = *PQgetvalue(r, row, 5) == 't';
     if (!keep(t, value_at(r, row, 0), &c->name) || !keep(t, value_at(r, row, 1), &c->type) ||
         !keep(t, value_at(r, row, 2), &c->base))
@@ -213,18 +215,22 @@ enum rc pg_table_rights(struct pg_table *t, struct pg_link *l, const struct pg_p
         "pg_catalog.has_any_column_privilege(c.oid, 'select'), "
         "pg_catalog.has_any_column_privilege(c.oid, 'insert'), "
         "pg_catalog.has_any_column_privilege(c.oid, 'update'), "
+        "pg_catalog.has_table_privilege(c.oid, 'delete'), pg_catalog.row_security_active(c.oid), "
         "pg_catalog.pg_get_userbyid(c.relowner), current_user "
         "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
         "where n.nspname = $1 and c.relname = $2";
     PGresult *r = NULL;
-    *out = (struct pg_rights){.owns = true, .reads = true, .inserts = true, .updates = true};
+    *out = (struct pg_rights){
+        .owns = true, .reads = true, .inserts = true, .updates = true, .deletes = true};
     enum rc rc = ask(l, p, sql, name, &r, e);
     if (rc == RC_OK && PQntuples(r) > 0) {
         out->owns = *PQgetvalue(r, 0, 0) == 't';
         out->reads = *PQgetvalue(r, 0, 1) == 't';
         out->inserts = *PQgetvalue(r, 0, 2) == 't';
         out->updates = *PQgetvalue(r, 0, 3) == 't';
-        if (!keep(t, value_at(r, 0, 4), &out->owner) || !keep(t, value_at(r, 0, 5), &out->role))
+        out->deletes = *PQgetvalue(r, 0, 4) == 't';
+        out->is_filtered = *PQgetvalue(r, 0, 5) == 't';
+        if (!keep(t, value_at(r, 0, 6), &out->owner) || !keep(t, value_at(r, 0, 7), &out->role))
             rc = err_nomem(e);
     }
     PQclear(r);

@@ -13,6 +13,7 @@ struct pg_column {
     struct str base; /* without modifiers; of a domain what it is one of */
     char category;   /* pg_type.typcategory */
     bool is_domain;
+    bool is_builtin;    /* its base is the server's own, and no extension's or user's */
     bool must_be_given; /* it is not null, and has no default */
     bool is_loose;      /* its collation is not deterministic: different texts may be equal */
 };
@@ -44,7 +45,8 @@ enum rc pg_table_find_key(struct pg_link *l, const struct pg_place *p, struct st
 /* What the connection's role may do with a table that exists. The texts live as long as `t`. */
 struct pg_rights {
     bool owns; /* as the owner, or a member of it */
-    bool reads, inserts, updates;
+    bool reads, inserts, updates, deletes;
+    bool is_filtered;       /* a policy says which rows it sees (row level security) */
     struct str owner, role; /* names */
 };
 enum rc pg_table_rights(struct pg_table *t, struct pg_link *l, const struct pg_place *p,

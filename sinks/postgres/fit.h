@@ -5,9 +5,10 @@
 #include "sinks/postgres/catalog.h"
 
 enum pg_fit {
-    PG_FIT_SAME,     /* the staged value itself */
-    PG_FIT_TEXT,     /* its text: anything fits */
-    PG_FIT_JSON,     /* as json: anything fits */
+    PG_FIT_SAME, /* the staged value itself */
+    PG_FIT_TEXT, /* its text: anything fits */
+    PG_FIT_JSON, /* as json: anything fits */
+    PG_FIT_PARSED, /* text as json: an object or an array as such, all else as a string: a function makes it */
     PG_FIT_FUNCTION, /* what a function makes of its text; null where it does not fit exactly */
 };
 
@@ -21,9 +22,9 @@ enum pg_fit pg_fit_of(const struct pg_column *has, const struct pg_column *from)
 void pg_fit_put(struct buf *b, enum pg_fit fit, const char *staged, const struct pg_column *has,
                 size_t table, unsigned n);
 
-/* Makes that function, which lasts as long as the connection. It takes no value that it would have to
- * change: a fraction for an integer, too many digits or characters, a time for a date, a "yes". */
-enum rc pg_fit_make(struct pg_link *l, const struct pg_column *has, size_t table, unsigned n,
-                    struct err *e);
+/* Makes that function, if the fit has one; it lasts as long as the connection. It takes no value that it would have to
+ * change: a fraction for an integer, too many digits or characters, a time for a date, a "yes", "now". */
+enum rc pg_fit_make(struct pg_link *l, enum pg_fit fit, const struct pg_column *has, size_t table,
+                    unsigned n, struct err *e);
 
 #endif

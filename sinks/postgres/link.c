@@ -27,7 +27,10 @@ static const char session[] =
     "set client_min_messages to warning; set statement_timeout to 0; set lock_timeout to 0; "
     "set idle_in_transaction_session_timeout to 0; set standard_conforming_strings to on; "
     "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off; "
-    "set default_transaction_isolation to 'read committed'";
+    "set default_transaction_isolation to 'read committed'; "
+    /* Since PostgreSQL 14 and 17. */
+    "select pg_catalog.set_config(s.name, '0', false) from pg_catalog.pg_settings s where s.name operator(pg_catalog.=) "
+    "any ('{idle_session_timeout,transaction_timeout}'::text[])";
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
@@ -503,6 +506,12 @@ static enum rc connect_failed(struct pg_link *l, struct err *e)
         if (strstr(e->msg, final[i]))
             return e->rc = RC_IO;
     }
+    if (strstr(said.msg, "session is read-only"))
+        return err_set(
+            e, rc,
+            "%s; give the address of the primary, or, if the role or the database has "
+            "default_transaction_read_only, add options='-c default_transaction_read_only=off'",
+            said.msg);
     return rc;
 }
 

@@ -98,10 +98,10 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
                                       .role = is_key ? SQL_MERGE_KEY : SQL_MERGE_DATA,
                                       .exactly = exactly(has)};
     enum pg_fit fit = pg_fit_of(has, from);
-    column.as_text = fit == PG_FIT_FUNCTION || fit == PG_FIT_JSON;
-    if (fit == PG_FIT_FUNCTION)
-        rc = pg_fit_make(m->link, has, m->table, (unsigned)m->n_odd, e);
-    pg_fit_put(&m->text, fit, staged, has, m->table, (unsigned)m->n_odd);
+    unsigned n = (unsigned)m->merge.n_columns;
+    column.as_text = fit == PG_FIT_FUNCTION || fit == PG_FIT_PARSED || fit == PG_FIT_JSON;
+    rc = pg_fit_make(m->link, fit, has, m->table, n, e);
+    pg_fit_put(&m->text, fit, staged, has, m->table, n);
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.value, e);
     if (rc == RC_OK && fit == PG_FIT_FUNCTION)

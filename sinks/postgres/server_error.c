@@ -65,6 +65,10 @@ static const struct {
     {"42501", "must be owner of ",
      "there are columns to add, which only the owner can: add them, or grant the owner's role to "
      "%u"},
+    {"22P05", "",
+     "the encoding of the database cannot represent every text: use one with the encoding UTF8"},
+    {"42501", "permission denied to create temporary tables in database ",
+     "values for columns of other types are converted by temporary functions; as its owner: grant temporary on database %s to %u"},
     {"28P01", "", "set PGPASSWORD, or write ~/.pgpass (mode 600)"},
     {"42501", "permission denied for database ",
      "as its owner: create the schema, with authorization %u, or grant create on database %s to "
@@ -95,11 +99,12 @@ void pg_error_text(const struct pg_error_fields *f, const char *user, char *out,
     /* Values that a type does not hold; constraints; a view's check; what a trigger of the user's says. */
     static const char *const about_rows[] = {"22", "23", "44", "P0", NULL};
     static const char *const quotes_values[] = {"22", NULL};
+    static const char *const quotes_encodings[] = {"22P05", NULL};
     const char *state = f->sqlstate ? f->sqlstate : "";
     const char *message = f->message ? f->message : "";
     const char *detail = f->detail && !is_state(state, about_rows) ? f->detail : "";
     const char *hint = f->hint ? f->hint : "";
-    if (is_state(state, quotes_values))
+    if (is_state(state, quotes_values) && !is_state(state, quotes_encodings))
         put_unquoted(out, size, message);
     else
         (void)snprintf(out, size, "%.400s", message);

@@ -138,15 +138,27 @@ static enum rc check_rights(const struct pg_place *p, const struct sql_relation 
         rc = count_missing(p, r, t, &n, &first, e);
     if (rc != RC_OK)
         return rc;
+    if (rights.is_filtered)
+        return err_set(
+            e, RC_IO,
+            "%s: row level security would hide rows of the table " STR_FMT "." STR_FMT
+            " from the role " STR_FMT
+            ", so that they could be neither updated nor deleted; use a role that it does not apply to, "
+            "such as one with bypassrls",
+            l->cfg.spec, STR_ARG(p->schema), STR_ARG(r->name), STR_ARG(rights.role));
+    bool is_first = r == p->relations.items; /* of the lead itself, which always has one row */
     bool updates = rights.updates || p->mode == SQL_MODE_APPEND;
-    if (!rights.reads || !rights.inserts || !updates)
+    bool deletes = rights.deletes || p->mode == SQL_MODE_APPEND ||
+                   (is_first && p->mode == SQL_MODE_UPSERT && p->deletes != SQL_DELETES_DELETE);
+    if (!rights.reads || !rights.inserts || !updates || !deletes)
         return err_set(e, RC_IO,
                        "%s: the role " STR_FMT " may not %s the table " STR_FMT "." STR_FMT
                        "; as its owner, " STR_FMT ": grant select, insert, update, delete on it",
                        l->cfg.spec, STR_ARG(rights.role),
                        !rights.reads     ? "read"
                        : !rights.inserts ? "insert into"
-                                         : "update",
+                       : !updates        ? "update"
+                                         : "delete from",
                        STR_ARG(p->schema), STR_ARG(r->name), STR_ARG(rights.owner));
     if (n == 0 || rights.owns)
         return RC_OK;

@@ -352,6 +352,61 @@ def test_a_table_of_the_users(leadpipe, database, tmp_path):
     assert len(database.ask("select * from ours")) == 2
 
 
+USERS_TYPES = [  # of the column; what it takes as it is, and with another spelling; what it would change, or refuse
+    ("time", ["03:04:05", "23:59:59.123456"], {"03:04": "03:04:00", "03:04:05.1000000": "03:04:05.1"},
+     ["now", "allballs", "24:00:00", "23:59:60", "03:04:05.1234567", "03:04:05Z"]),
+    ("time(0)", ["03:04:05"], {}, ["03:04:05.5"]),
+    ("timetz", [], {"03:04:05Z": "03:04:05+00", "03:04+02:00": "03:04:00+02"}, ["now", "03:04:05", "allballs"]),
+    ("timestamptz", [], {"2026-01-30T02:00:00Z": "2026-01-30 02:00:00+00", "2026-01-30T02:00:00.5000000Z": "2026-01-30 02:00:00.5+00"},
+     ["2016-12-31T23:59:60Z", "2026-01-30T24:00:00Z", "2026-01-30T02:00:00.1234567Z", "now", "infinity", "2026-02-30T02:00:00Z"]),
+    ("timestamp", [], {"2026-01-30T02:00:00+01:00": "2026-01-30 01:00:00"}, ["2016-12-31T23:59:60Z", "2026-01-30T02:00:00", "today"]),
+    ("date", ["2026-01-30"], {}, ["2026-01-30T02:00:00Z", "today", "epoch", "2026-02-30"]),
+    ("interval", ["1 day", "01:02:03"], {"PT5M": "00:05:00"}, ["1.5 months", "0.1234567 seconds", "1e-7 seconds", "soon"]),
+    ('"char"', ["a"], {}, ["ab"]), ("name", ["short"], {}, ["n" * 64]), ("bit(3)", ["101"], {}, ["10", "1011"]),
+    ("uuid", ["0188f3c0-0000-4000-8000-0000000000ff"], {"0188F3C0-0000-4000-8000-0000000000FF": "0188f3c0-0000-4000-8000-0000000000ff"}, ["ff"]),
+    ("inet", ["10.0.0.1/32"], {"10.0.0.1": "10.0.0.1/32"}, ["10.0.0.256"]), ("int[]", ["{1,2}"], {}, ["[1,2]", "{1,x}"]),
+    ("tsvector", [], {}, ["b a b"]), ("point", ["(1,2)"], {}, ["(0.10000000000000000001,2)"]), ("bytea", ["\\x00ff"], {"a": "\\x61"}, ["a\\\\b"]),
+    ("int", ["5", "-5"], {"5.0": "5", "1e2": "100"}, ["1.5", "0x10", "1_000", " 5", "2147483648", "NaN"]),
+    ("numeric(4,1)", ["10.5"], {"7": "7.0"}, ["10.55", "NaN", "1e400000"]), ("float8", ["0.5"], {}, ["0.12345678901234567890", "Infinity"]),
+    ("int4range", ["[1,5)"], {}, ["[1,4]"]), ("boolean", ["true", "false"], {}, ["yes", "t", "1"]),
+]
+
+
+@pytest.mark.parametrize("kind, kept, written_so, refused", USERS_TYPES, ids=[one[0] for one in USERS_TYPES])
+def test_what_a_users_type_takes(leadpipe, database, tmp_path, kind, kept, written_so, refused):
+    """Of members that are not documented: exactly what the payload has, or nothing, and the value in _misfits."""
+    database.run("create table leads (provider text, lead_id text, mine %s, unique (provider, lead_id))" % kind)
+    texts = [*kept, *written_so, *refused]
+    ids_file(tmp_path, ["l%d" % n for n in range(len(texts))])
+    payloads = {"l%d" % n: lead("l%d" % n, 1, mine=text) for n, text in enumerate(texts)}
+    with provider_of(omni_payloads(payloads)) as server:
+        export(leadpipe, server.url, database)
+        rows = {row["lead_id"]: row for row in database.ask("select lead_id, mine::text, _misfits from leads")}
+        for n, text in enumerate(texts):
+            row = rows["l%d" % n]
+            want = (None, {"mine": text}) if text in refused else (written_so.get(text, text), None)
+            assert (row["mine"] and ("true" if row["mine"] == "t" else row["mine"]), row["_misfits"]) == want, text
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["jsonb", "json"])
+def test_a_users_column_of_json(leadpipe, database, tmp_path, kind):
+    """A member that is not documented: objects and arrays, also those in a text, are what they are, everything else is a string."""
+    values = [({"a": [1, {"b": None}]},) * 2, ([],) * 2, (["x"],) * 2, ({},) * 2, ({"n": 12345678901234567890},) * 2, ('{"a": 1}', {"a": 1}),
+              ("text",) * 2, ("",) * 2, ("{",) * 2, ("[note]",) * 2, ("{}x",) * 2, ("007",) * 2, (12, "12"), (True, "true"), (None, None)]
+    names = ["l%02d" % n for n in range(len(values))]
+    ids_file(tmp_path, names)
+    with provider_of(omni_payloads({name: lead(name, 1, mine=value) for name, (value, _) in zip(names, values)})) as server:
+        export(leadpipe, server.url, database)
+        database.run("alter table leads alter mine type %s using null" % kind)
+        export(leadpipe, server.url, database)
+        texts = [row["mine"] for row in database.ask("select mine::text from leads order by lead_id")]
+        assert [text and json.loads(text) for text in texts] == [want for _, want in values]
+        export(leadpipe, server.url, database)
+        assert written(leadpipe) == (0, 0, 0)
+
+
 def test_misfits_of_a_users_types_are_counted(leadpipe, database, tmp_path):
     """With those that were found while loading, in the order of the tables; also where the merge was done again."""
     database.run("""create table leads (lead_id text, provider text, source varchar(3), website int, extra_code int,
@@ -562,6 +617,7 @@ def test_no_values_of_a_row_in_messages(leadpipe, database, tmp_path, made, mess
 @pytest.mark.parametrize("grants, missing, message", [
     ("", "", "the role {writer} may not read the table public.leads; as its owner, {boss}: grant"),
     ("select", "", "may not insert into the table public.leads"), ("select, insert", "", "may not update the table"),
+    ("select, insert, update", "", None),
     ("select, insert, update, delete", "website", "the table public.leads lacks 1 column (website), and only its owner can add"),
     ("select, insert, update, delete", "_misfits", "lacks 1 column (_misfits)"),
     ("select, insert, update, delete", "_deleted_at", "lacks 1 column (_deleted_at)"),
@@ -583,6 +639,80 @@ def test_rights_are_checked_before_the_first_request(leadpipe, database, tmp_pat
         done = export(leadpipe, server.url, database, "deletes=mark", user=writer, status=1 if message else 0)
         if message:
             assert message.format(boss=boss, writer=writer) in done.stderr and server.seen == [], done.stderr
+
+
+def test_what_else_is_refused_before_the_first_request(leadpipe, database, tmp_path):
+    ids_file(tmp_path, ["a"])
+    writer = "writer_" + database.name
+    database.run("create role {0} login; create role {0}_boss; grant create, usage on schema public to {0}".format(writer))
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        export(leadpipe, server.url, database, user=writer)
+        for refused, message, allowed in [
+                ("alter table documents owner to {0}_boss; grant select, insert, update on documents to {0}",
+                 "may not delete from the table public.documents", "grant delete on documents to {0}"),
+                ("alter table leads enable row level security; alter table leads force row level security; "
+                 "create policy all_rows on leads using (true)", "row level security would hide rows of the table public.leads from the role {0}",
+                 "alter table leads no force row level security")]:
+            database.run(refused.format(writer))
+            server.seen.clear()
+            done = export(leadpipe, server.url, database, user=writer, status=1)
+            assert message.format(writer) in done.stderr and server.seen == [], done.stderr
+            database.run(allowed.format(writer))
+            export(leadpipe, server.url, database, user=writer)
+
+
+def test_a_role_without_temporary_tables(leadpipe, database, tmp_path):
+    """They are needed for columns of other types only."""
+    ids_file(tmp_path, ["a"])
+    database.run("create role worker login; grant create, usage on schema public to worker; revoke temporary on database {0} from public; "
+                 "".format(database.name))
+    with provider_of(omni_payloads({"a": lead("a", 1, mine="7")})) as server:
+        export(leadpipe, server.url, database, user="worker")
+        database.run("alter table leads alter mine type int using null")
+        done = export(leadpipe, server.url, database, user="worker", status=1)
+        assert 'as its owner: grant temporary on database "%s" to worker' % database.name in done.stderr, done.stderr
+        database.run("grant temporary on database {0} to worker".format(database.name))
+        export(leadpipe, server.url, database, user="worker")
+    assert database.value("select mine from leads") == "7"
+    database.run("drop owned by worker; drop role worker")
+
+
+def test_a_database_that_is_read_only_by_default(leadpipe, database, tmp_path):
+    ids_file(tmp_path, ["a"])
+    database.run("alter database %s set default_transaction_read_only to on" % database.name)
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        done = export(leadpipe, server.url, database, status=1)
+        assert "options='-c default_transaction_read_only=off'" in done.stderr and server.seen == [], done.stderr
+        done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", database.target() +
+                        " options='-c default_transaction_read_only=off'", "ids.txt", env=KEY)
+        assert done.returncode == 0, done.stderr
+
+
+def test_timeouts_of_the_role(leadpipe, database, tmp_path):
+    """The session's are none, whatever the server's version has."""
+    ids_file(tmp_path, ["a"])
+    names = database.value("select string_agg(name, ' ') from pg_settings where name ~ '_timeout$' and context = 'user' and "
+                           "(name ~ '^(statement|lock|idle|transaction)')").split()
+    assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(names)
+    for name in names:
+        database.run("alter database %s set %s to 1" % (database.name, name))
+    with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
+        done = export(leadpipe, server.url, database)
+    assert "connection" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
+def test_another_encoding(leadpipe, database, tmp_path, encoding):
+    """What it cannot represent ends the run, and the message says so."""
+    database.run("create database {0}_e encoding {1} lc_collate 'C' lc_ctype 'C' template template0".format(database.name, encoding))
+    ids_file(tmp_path, ["a", "b"])
+    target = database.target().replace("dbname=%s" % database.name, "dbname=%s_e" % database.name)
+    for name, status in (("J\u00fcrgen", 0), ("\u65e5\u672c", 1)):
+        with provider_of(omni_payloads({one: lead(one, 1, firstName=name if one == "b" else "x") for one in "ab"})) as server:
+            done = leadpipe("export", "-p", "omni", "--base-url", server.url, "-t", target, "ids.txt", env=KEY)
+        assert done.returncode == status, done.stderr
+    assert 'in encoding "UTF8" has no equivalent in encoding "%s"; the encoding of the database' % encoding in done.stderr, done.stderr
+    assert "use one with the encoding UTF8" in done.stderr and "lead b" in done.stderr
 
 
 def test_the_user_is_no_secret(leadpipe, database, tmp_path):

@@ -36,6 +36,11 @@ static const struct {
     {{"22P02", "invalid input syntax for type integer: \"Ada", NULL, NULL},
      "invalid input syntax for type integer: ..."},
     {{"22012", "division by zero", NULL, NULL}, "division by zero"},
+    {{"22P05",
+      "character with byte sequence 0xe6 0x97 0xa5 in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"",
+      NULL, NULL},
+     "character with byte sequence 0xe6 0x97 0xa5 in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"; "
+     "the encoding of the database cannot represent every text: use one with the encoding UTF8"},
     {{"P0001", "not tonight", "Ada", "tomorrow"}, "not tonight; hint: tomorrow"},
     {{"53100", "could not extend file", "d", "Check free disk space."},
      "could not extend file (d); hint: Check free disk space."},
