@@ -217,7 +217,9 @@ static void harden(sqlite3 *db)
 
 static enum rc open_file(struct state *s, struct err *e)
 {
-    state_owner_guard();
+    enum rc guard = state_owner_guard(s->file, e);
+    if (guard != RC_OK)
+        return guard;
     int rc = sqlite3_open_v2(s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
         harden(s->db);
@@ -285,4 +287,6 @@ void state_db_close(struct state *s, bool as_it_is)
         (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(s->db);
     s->db = NULL;
+    if (s->file)
+        state_owner_release(s->file);
 }

@@ -119,8 +119,10 @@ enum rc state_owner_check(const char *file, const struct stat *st, struct err *e
  * it, its folder, and `path`, as it was given, where that is a link. */
 enum rc state_owner_check_names(const char *path, const char *real, const char *folder,
                                 struct err *e);
-/* From now on SQLite opens no other file for us. */
-void state_owner_guard(void);
+/* Until state_owner_release(), SQLite opens no other file as the state `real`, or beside it. RC_NOMEM. Any thread. */
+enum rc state_owner_guard(const char *real, struct err *e);
+/* After its database was closed. Does nothing for one that is not guarded. */
+void state_owner_release(const char *real);
 
 /* ---- state.c: one that has no file yet ---------------------------------------------------------- */
 

@@ -152,18 +152,31 @@ enum rc state_owner_check_names(const char *path, const char *real, const char *
 
 /* ---- what SQLite opens ----------------------------------------------------------------------- */
 
-/* In the place of open(2), for the state and all that SQLite opens beside it. */
+/* The states that are open; SQLite opens other files, too, those of the sink "sqlite". */
+static struct guarded {
+    struct guarded *next;
+    size_t n;
+    char path[];
+} * guarded;
+static pthread_mutex_t guarded_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Is it a state's file, or one that SQLite makes beside it: "-wal", "-shm", "-journal"? */
+static bool is_guarded(const char *path)
+{
+    bool is = false;
+    pthread_mutex_lock(&guarded_lock);
+    for (const struct guarded *g = guarded; g && !is; g = g->next)
+        is = strncmp(path, g->path, g->n) == 0 && (!path[g->n] || path[g->n] == '-');
+    pthread_mutex_unlock(&guarded_lock);
+    return is;
+}
+
+/* In the place of open(2), for all that SQLite opens. */
 static int open_private(const char *path, int flags, int mode)
 {
     struct stat st;
     int fd = open(path, flags | O_CLOEXEC, mode);
-    if (fd < 0)
-        return fd;
-    bool known = fstat(fd, &st) == 0;
-    /* A folder is opened to be synced; a number to begin with comes from /dev/urandom. */
-    bool is_other =
-        known && (S_ISDIR(st.st_mode) || S_ISCHR(st.st_mode)) && (flags & O_ACCMODE) == O_RDONLY;
-    if (known && (is_other || is_private(&st)))
+    if (fd < 0 || !is_guarded(path) || (fstat(fd, &st) == 0 && is_private(&st)))
         return fd;
     (void)close(fd);
     errno = EPERM;
@@ -177,8 +190,32 @@ static void set_open(void)
         (void)vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_private);
 }
 
-void state_owner_guard(void)
+enum rc state_owner_guard(const char *real, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t n = strlen(real);
+    struct guarded *g = malloc(sizeof *g + n + 1);
+    if (!g)
+        return err_nomem(e);
+    g->n = n;
+    memcpy(g->path, real, n + 1);
     (void)pthread_once(&once, set_open);
+    pthread_mutex_lock(&guarded_lock);
+    g->next = guarded;
+    guarded = g;
+    pthread_mutex_unlock(&guarded_lock);
+    return RC_OK;
+}
+
+void state_owner_release(const char *real)
+{
+    pthread_mutex_lock(&guarded_lock);
+    struct guarded **at = &guarded;
+    while (*at && strcmp((*at)->path, real) != 0)
+        at = &(*at)->next;
+    struct guarded *found = *at;
+    if (found)
+        *at = found->next;
+    pthread_mutex_unlock(&guarded_lock);
+    free(found);
 }
