@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/grow.h"
@@ -53,6 +54,25 @@ static enum rc report_owner(const struct sqlite_place *p, struct err *e)
         e, RC_BUSY,
         "%s: another run of leadpipe (process %ld) is writing %s; wait for it, or stop it", p->spec,
         pid, what);
+}
+
+/* What is staged is for whoever may read the database: SQLite itself gives the journals of a file its mode, but a new file
+ * that of the process. Before SQLite opens it, as closing a file ends all locks that the process has of it. A file that is
+ * another user's keeps its mode; what cannot be opened here is reported by SQLite. */
+static void take_mode(const struct sqlite_place *p)
+{
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    struct stat database;
+    struct stat staging;
+    if (stat(p->path, &database) != 0)
+        return;
+    mode_t mode = (database.st_mode & 0777) | S_IRUSR | S_IWUSR;
+    int fd = open(p->staging, flags, mode);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &staging) == 0 && S_ISREG(staging.st_mode) && (staging.st_mode & 0777) != mode)
+        (void)fchmod(fd, mode);
+    (void)close(fd);
 }
 
 /* Has somebody removed the file while it was opened? */
@@ -104,6 +124,7 @@ enum rc sqlite_stage_open(struct sqlite_stage *s, const struct sqlite_place *p,
     enum rc rc = RC_OK;
     for (int i = 0; rc == RC_OK && moved && i < OPEN_TRIES; i++) {
         sqlite_db_close(&s->db);
+        take_mode(p);
         rc = sqlite_db_open(&s->db, p->staging, e);
         if (rc == RC_OK)
             rc = lock_it(s, begins, e);

@@ -652,6 +652,24 @@ def test_a_read_only_database(night):
     assert "cannot be written" in night.stderr
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_what_is_staged_is_as_private_as_the_database(night, mode):
+    """Its journal, too: also where a run that was killed has left another one."""
+    night.run()
+    night.path.chmod(mode)
+    modes = {}
+
+    def look(path, _, answer=night.server.answer):
+        for one in night.leadpipe.folder.glob(".leads.db*"):
+            modes[one.name] = one.stat().st_mode & 0o777
+        return answer(path, _)
+
+    night.server.answer = look
+    (night.leadpipe.folder / ".leads.db.leadpipe-part").touch(0o666)
+    night.run("", "--state", "s")
+    assert {".leads.db.leadpipe-part": mode, ".leads.db.leadpipe-part-journal": mode} == modes and night.path.stat().st_mode & 0o777 == mode
+
+
 # --- kills ------------------------------------------------------------------------------------------------------
 
 def night_of(leadpipe, server, payloads, n):
