@@ -694,8 +694,7 @@ def test_timeouts_of_the_role(leadpipe, database, tmp_path):
     names = database.value("select string_agg(name, ' ') from pg_settings where name ~ '_timeout$' and context = 'user' and "
                            "(name ~ '^(statement|lock|idle|transaction)')").split()
     assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(names)
-    for name in names:
-        database.run("alter database %s set %s to 1" % (database.name, name))
+    database.run("; ".join("alter database %s set %s to 1" % (database.name, name) for name in names))
     with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
         done = export(leadpipe, server.url, database)
     assert "connection" not in done.stderr, done.stderr
