@@ -482,6 +482,8 @@ def test_resumed(leadpipe, database, what):
     changed = payloads(l5=lead("l5", 2))
     run = Slow(leadpipe, database, changed, ["--state", "run.state"])
     databases.wait_until(lambda: database.value("select count(*) from _leadpipe_runs where resumable and status = 'loading'") == "1")
+    table = database.value("select relname from pg_class where relname ~ '^_leadpipe_[0-9a-f]{16}_same$'")
+    databases.wait_until(lambda: int(database.value('select count(*) from "%s"' % table)) > 0)
     run.process.kill()
     run.process.wait()
     database.run(what or "select 1")
