@@ -115,6 +115,34 @@ static bool can_have_state(const struct run_cfg *cfg)
     return all_files;
 }
 
+/* Outputs are new although the run has failed: nobody should load earlier ones, or think that there are none. */
+static void print_lacks(struct messages *m, const struct run_result *r)
+{
+    struct buf options;
+    buf_init(&options, PATHS_BYTES_MAX);
+    run_result_put_lacks(&options, r);
+    messages_writef(m, LOG_LEVEL_ERROR, NULL, "the outputs are published, but not what %s name%s",
+                    buf_cstr(&options), r->lacks & (r->lacks - 1) ? "" : "s");
+    buf_free(&options);
+}
+
+/* Which outputs a run that did not reach its end has changed. */
+static void print_visible(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
+{
+    if (r->in_part)
+        messages_write(m, LOG_LEVEL_ERROR, NULL,
+                       "the run stopped while its output files were being published: some of them "
+                       "may be new and others old");
+    else if (r->published && r->lacks)
+        print_lacks(m, r);
+    else if (r->published && !cfg->queue.open) /* the error of a queue says so itself */
+        messages_write(m, LOG_LEVEL_ERROR, NULL, "the outputs are published");
+    else if (!r->published && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
+        messages_writef(
+            m, LOG_LEVEL_ERROR, NULL, "the run stopped early and no output file was published%s",
+            can_have_state(cfg) ? "; with --state FILE the same command could resume it" : "");
+}
+
 void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct run_result *r)
 {
     bool whole = r->error.rc == RC_OK && !r->signal;
@@ -128,14 +156,8 @@ void summary_errors(struct messages *m, const struct run_cfg *cfg, const struct 
         messages_writef(m, LOG_LEVEL_ERROR, NULL,
                         "run the same command again to resume from the state in %s",
                         cfg->state_path);
-    if (r->in_part)
-        messages_write(m, LOG_LEVEL_ERROR, NULL,
-                       "the run stopped while its output files were being published: some of them "
-                       "may be new and others old");
-    else if (!whole && !cfg->state_path && r->error.rc != RC_USAGE && r->error.rc != RC_AUTH)
-        messages_writef(
-            m, LOG_LEVEL_ERROR, NULL, "the run stopped early and no output file was published%s",
-            can_have_state(cfg) ? "; with --state FILE the same command could resume it" : "");
+    if (!whole)
+        print_visible(m, cfg, r);
     if (r->ledger.failed && r->error.rc != RC_AUTH && !r->refused)
         print_failures(m, cfg, r);
     if (whole && cfg->has_expect && cfg->expect != r->ids.expected)

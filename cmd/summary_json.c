@@ -151,7 +151,9 @@ void summary_json(struct buf *out, const struct run_cfg *cfg, const struct run_r
     bool has_sent = !r->published && run_result_has_sent(r, cfg->n_sinks);
     const char *how = "the run stopped early, and its outputs were not published";
     char message[256];
-    if (r->published)
+    if (r->published && r->lacks)
+        how = "the run published its outputs, but not every file about it";
+    else if (r->published)
         how = "the run finished";
     else if (r->withheld)
         how = "the run finished, but its outputs were not published";

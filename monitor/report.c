@@ -42,6 +42,8 @@ static const char *published_text(const struct run_result *run)
 {
     if (!run || run->refused)
         return "Nothing was done, and earlier outputs are unchanged.";
+    if (run->published && run->lacks)
+        return "The outputs are published, but not every file about the run.";
     if (run->published)
         return "The outputs are published.";
     if (run->in_part)

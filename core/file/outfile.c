@@ -290,6 +290,11 @@ enum rc outfile_publish(struct outfile *f, struct err *e)
     return f->place->published ? RC_OK : f->place->ops->commit(f->place, e);
 }
 
+bool outfile_is_published(const struct outfile *f)
+{
+    return f->place->published;
+}
+
 void outfile_begin_publish(struct outfile *f)
 {
     if (f->completed && !f->place->published && f->place->ops->begin_commit)

@@ -112,6 +112,9 @@ enum rc outfile_publish(struct outfile *f, struct err *e);
  * another file could not be published. */
 void outfile_begin_publish(struct outfile *f);
 
+/* Has outfile_publish() succeeded? */
+bool outfile_is_published(const struct outfile *f);
+
 /* Hexadecimal digest of the whole file, or "". After outfile_complete(). */
 const char *outfile_sha256(const struct outfile *f);
 

@@ -278,6 +278,12 @@ enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e)
     return rc;
 }
 
+bool ledger_lacks(const struct ledger *l, bool missing)
+{
+    const struct list *list = &l->lists[missing ? LIST_MISSING : LIST_FAILED];
+    return list->file && !outfile_is_published(list->file);
+}
+
 enum rc ledger_publish(struct ledger *l, bool all, struct err *e)
 {
     struct err other;

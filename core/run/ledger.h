@@ -69,6 +69,8 @@ enum rc ledger_prepare(struct ledger *l, struct buf *text, struct err *e);
 /* Gives complete lists their names; without `all` only those that have rows: a run that stopped early does not know
  * that there are none, so the earlier list stays. Returns the first error. */
 enum rc ledger_publish(struct ledger *l, bool all, struct err *e);
+/* Is that list wanted, and has not got its name? */
+bool ledger_lacks(const struct ledger *l, bool missing);
 void ledger_free(struct ledger *l);
 
 /* A failed lead as its list has it. Errors stick in `out`. */

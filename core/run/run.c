@@ -216,6 +216,25 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks)
     return n_deliveries ? "fetched and delivered but not published" : "fetched but not published";
 }
 
+void run_result_put_lacks(struct buf *out, const struct run_result *r)
+{
+    static const struct {
+        enum run_about bit;
+        const char *option;
+    } all[] = {{ABOUT_FAILED, "--failed"},
+               {ABOUT_MISSING, "--missing"},
+               {ABOUT_SCHEMA, "--schema"},
+               {ABOUT_MANIFEST, "--manifest"}};
+    unsigned left = r->lacks;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!(left & all[i].bit))
+            continue;
+        buf_adds(out, left == r->lacks ? "" : left == all[i].bit ? " and " : ", ");
+        buf_adds(out, all[i].option);
+        left &= ~(unsigned)all[i].bit;
+    }
+}
+
 void run_result_put_due(struct buf *out, const struct sink_result *sink)
 {
     bool is_one = sink->due == 1;

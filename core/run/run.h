@@ -154,6 +154,14 @@ enum withheld {
     WITHHELD_NOTHING_READ, /* the queue had no message: nothing is wrong, and nothing changes */
 };
 
+/* Files about a run, as bits. */
+enum run_about {
+    ABOUT_FAILED = 1,
+    ABOUT_MISSING = 2,
+    ABOUT_SCHEMA = 4,
+    ABOUT_MANIFEST = 8,
+};
+
 #define RUN_MORE_ERRORS_MAX 4
 
 struct run_result {
@@ -170,6 +178,7 @@ struct run_result {
     bool refused;   /* before anything was done, because the input is wrong */
     bool published; /* the outputs of the sinks are visible */
     bool in_part;   /* not published, but some of their files may be visible already */
+    unsigned lacks; /* enum run_about: `published`, but not these */
     enum withheld withheld;
     uint64_t missing_allowed; /* WITHHELD_MISSING: the number that --max-missing allows */
     struct ids_counts ids;
@@ -213,6 +222,9 @@ const char *run_result_exported(const struct run_result *r, size_t n_sinks);
  * as "not published; existing files are unchanged". */
 void run_result_put_unpublished(struct buf *out, const struct run_result *r,
                                 const struct sink_result *sink);
+
+/* Where files about the run are not published though its outputs are: appends which, such as "--failed and --manifest". */
+void run_result_put_lacks(struct buf *out, const struct run_result *r);
 
 /* Appends what a person is told of a shard's output that waits for others (`due` of its result), such as "loaded; the tables
  * change when shards 3 and 15 of 16 are done". */

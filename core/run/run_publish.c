@@ -193,6 +193,20 @@ static enum rc make_visible(struct run *r, struct run_result *out, const struct 
     return rc;
 }
 
+static bool is_lacking(const char *path, const struct outfile *f)
+{
+    return path && !(f && outfile_is_published(f));
+}
+
+/* Which files about the run stay as they were, or missing, although its outputs are new? */
+static void note_lacks(const struct run *r, struct run_result *out, const struct reports *reports)
+{
+    out->lacks = is_lacking(r->cfg->schema_path, reports->schema) ? ABOUT_SCHEMA : 0;
+    out->lacks |= is_lacking(r->cfg->manifest_path, reports->manifest) ? ABOUT_MANIFEST : 0;
+    out->lacks |= ledger_lacks(r->outcomes.ledger, false) ? ABOUT_FAILED : 0;
+    out->lacks |= ledger_lacks(r->outcomes.ledger, true) ? ABOUT_MISSING : 0;
+}
+
 /* A database that has lost its connection in the second phase has merged once more, and may have found that other shards have
  * been done since the first one, or have begun anew. */
 static void collect_again(struct run *r)
@@ -277,6 +291,8 @@ static void publish(struct run *r, struct run_result *out)
         rc = commit_queue(r, out, &e);
     if (rc == RC_OK && out->published)
         confirm_record(r);
+    if (out->published)
+        note_lacks(r, out, &reports);
     outfile_close(reports.schema, false);
     outfile_close(reports.manifest, false);
     if (rc != RC_OK)
@@ -339,7 +355,11 @@ static void end_stopped(struct run *r, struct run_result *out)
         note_error(out, &e);
     out->exit_status = exit_status_of(r, out);
     bool reports = r->cfg->manifest_path && out->exit_status != EXIT_STATUS_USAGE && !at_end;
-    if (reports && write_manifest(r, out, &e) != RC_OK)
+    if (!reports)
+        return;
+    if (write_manifest(r, out, &e) == RC_OK)
+        out->lacks &= ~(unsigned)ABOUT_MANIFEST;
+    else
         note_error(out, &e);
 }
 

@@ -109,23 +109,38 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
     return rc;
 }
 
-/* In the order in which a run publishes them. */
-static enum rc recover_all(const struct resume_plan *p, bool withheld, struct sink_result *results,
-                           struct err *e)
+static enum rc recover_about(const struct resume_plan *p, bool only_check, struct err *e)
 {
     const struct str *more = p->run.texts + p->cfg->n_sinks;
-    bool only_check = !results;
-    enum rc rc = recover_sinks(p, withheld, results, e);
-    if (rc == RC_OK)
-        rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
-                           only_check, e);
+    enum rc rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
+                               only_check, e);
     if (rc == RC_OK)
         rc = recover_files(p, p->cfg->schema_path, p->cfg->manifest_path, more[RUN_TEXT_REPORTS],
                            only_check, e);
+    return rc;
+}
+
+static enum rc of_state(const struct resume_plan *p, enum rc rc, struct err *e)
+{
     if (rc != RC_SYNTAX)
         return rc;
     err_prefix(e, "%s: is damaged", p->cfg->state_path);
     return e->rc = RC_USAGE;
+}
+
+/* In the order in which a run publishes them. */
+static enum rc recover_all(const struct resume_plan *p, struct sink_result *sinks,
+                           struct run_result *out, struct err *e)
+{
+    bool withheld = out->withheld != WITHHELD_NOT;
+    out->in_part = !withheld; /* unless it succeeds */
+    enum rc rc = recover_sinks(p, withheld, sinks, e);
+    if (rc == RC_OK) {
+        out->in_part = false;
+        out->published = !withheld;
+        rc = recover_about(p, false, e);
+    }
+    return of_state(p, rc, e);
 }
 
 /* Checks everything before anything changes. */
@@ -136,7 +151,10 @@ static enum rc check_all(const struct resume_plan *p, bool withheld, struct err 
                        "%s: is damaged: it does not say how to finish each of its outputs; restore "
                        "it, or remove it to start over",
                        p->cfg->state_path);
-    return recover_all(p, withheld, NULL, e);
+    enum rc rc = recover_sinks(p, withheld, NULL, e);
+    if (rc == RC_OK)
+        rc = recover_about(p, true, e);
+    return of_state(p, rc, e);
 }
 
 enum rc run_republish_check(const struct resume_plan *p, struct err *e)
@@ -199,10 +217,11 @@ static enum rc republish(const struct resume_plan *p, struct arena *arena,
 {
     enum rc rc = run_record_read(p->cfg, p->run.record, arena, sinks, out, e);
     bool withheld = rc == RC_OK && out->withheld != WITHHELD_NOT;
+    out->published = false;
     if (rc == RC_OK)
         rc = check_all(p, withheld, e);
     if (rc == RC_OK)
-        rc = recover_all(p, withheld, sinks, e);
+        rc = recover_all(p, sinks, out, e);
     return rc == RC_OK ? write_stream_lists(p, e) : rc;
 }
 
@@ -213,7 +232,6 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
     out->done_before = 0;
     arena_init(arena, RECORD_ARENA_BYTES_MAX);
     enum rc rc = republish(p, arena, sinks, out, &e);
-    out->published = rc == RC_OK && out->withheld == WITHHELD_NOT;
     if (rc == RC_OK)
         rc = state_finish(p->state, out->withheld == WITHHELD_NOT, &e);
     if (rc == RC_OK) {
@@ -221,7 +239,8 @@ void run_republish(const struct resume_plan *p, const atomic_int *signal_number,
         warn_no_report(p->cfg, "manifest", p->cfg->manifest_path);
         return;
     }
-    memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks); /* the record may have been read in part */
+    if (!out->published) /* the record may have been read in part */
+        memset(sinks, 0, RUN_SINKS_MAX * sizeof *sinks);
     out->error = e;
     if (rc == RC_STOPPED) /* the signal arrived while the run waited for a reader */
         out->signal = atomic_load(signal_number);

@@ -141,6 +141,20 @@ def test_published_in_part(leadpipe, sandbox, fault):
     assert "unchanged" not in done.stderr.split("sink ", 1)[1] and "no output file was published" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["failed", "missing", "schema", "manifest"])
+@pytest.mark.parametrize("state", [[], ["--state", "state"]], ids=["", "state"])
+def test_only_a_file_about_the_run_is_not_published(leadpipe, sandbox, option, state):
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": "op=rename path=about fail=EIO"}
+    words = ["export", *sandbox.provider(), "-t", "ndjson:one.ndjson", "--" + option, "about", "--summary", "json", *state]
+    for _ in range(2):  # with a state the second one only publishes
+        done = leadpipe(*words, input=resumes.lines(IDS), env={**sandbox.env, **faults})
+        assert done.returncode == 1 and "about: Input/output error" in done.stderr, done.stderr
+        assert (leadpipe.folder / "one.ndjson").exists() and "no output file was published" not in done.stderr
+        assert '"published":true' in done.stderr and "the outputs are published" in done.stderr, done.stderr
+    leadpipe(*words, input=resumes.lines(IDS), env=sandbox.env)
+    assert (leadpipe.folder / "about").exists()
+
+
 @pytest.mark.parametrize("sink", ["ndjson:-", "csv:/dev/fd/1", "msgpack:/dev/stdout"])
 def test_standard_output_that_is_a_file(leadpipe, sandbox, sink):
     """What a disk could not write is reported when it is asked to sync, and by some file systems only then."""

@@ -102,6 +102,30 @@ def test_another_one_is_refused(exports, s3, words):
     assert json.loads(s3.data()["m.json"])["published"] is True and exports.is_clean()
 
 
+ABOUT = ["failed", "missing", "schema", "manifest"]
+
+
+@pytest.mark.parametrize("refused", [["failed"], ["missing"], ["schema"], ["manifest"], ["failed", "manifest"], ABOUT], ids=" ".join)
+@pytest.mark.parametrize("words", [[], ["--state", "run.state"]], ids=["", "state"])
+def test_only_a_file_about_the_run_is_refused(exports, s3, refused, words):
+    """The outputs are there: nobody may be told that they are not."""
+    about = [word for name in ABOUT for word in ("--" + name, "s3://leads/" + name)]
+    for name in refused:
+        s3.fail("CompleteMultipartUpload", "AccessDenied", 403, matches=name, times=9)
+    run = ["-t", "ndjson:s3://leads/x.ndjson", "-t", "ndjson:local", *about, *words]
+    done = exports(*run, status=1)
+    assert "x.ndjson" in s3.data() and (exports.folder / "local").exists() and not set(refused) & set(s3.data())
+    lacking = ["--" + name for name in ABOUT if name not in s3.data()]
+    said = "the outputs are published, but not what %s name" % " and ".join(", ".join(lacking).rsplit(", ", 1))
+    assert said in done.stderr and "no output file was published" not in done.stderr, done.stderr
+    assert "manifest" not in s3.data() or json.loads(s3.data()["manifest"])["published"] is True
+    done = exports(*run, status=1)
+    assert "no output file was published" not in done.stderr and "are unchanged" not in done.stderr, done.stderr
+    s3.faults.clear()
+    exports(*run)
+    assert set(s3.data()) == {"x.ndjson", *ABOUT} and exports.is_clean()
+
+
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_what_was_completed_is_not_aborted(exports, s3, is_lost):
     """Where another one was refused: nobody asks to abort it, or says that its upload remains; also if the answer was lost."""
