@@ -97,6 +97,9 @@ static enum rc set_spool_dir(struct export_objects *o, const struct export *x, s
     const char *given = x->options.spool_dir;
     const char *dir = given ? given : variable("TMPDIR");
     o->cfg.spool_dir = dir ? dir : "/var/tmp";
+    o->cfg.spool_dir_source = given ? "--spool-dir"
+                              : dir ? "TMPDIR (--spool-dir chooses another directory)"
+                                    : "the default of --spool-dir";
     if (given && (stat(given, &st) != 0 || !S_ISDIR(st.st_mode)))
         return err_set(e, RC_USAGE, "--spool-dir: %s is not a directory", given);
     return RC_OK;

@@ -260,6 +260,13 @@ enum sink_shards {
                              order */
 };
 
+/* What a sink needs outfile_check_spool() for. */
+enum sink_spools {
+    SINK_SPOOLS_NOTHING,
+    SINK_SPOOLS_MARKS, /* what is not yet in the file when a mark is made */
+    SINK_SPOOLS,       /* its files are read back */
+};
+
 struct sink_ops {
     const char *name, *help;
     const struct option_spec *opts; /* NULL: none */
@@ -274,6 +281,7 @@ struct sink_ops {
     bool
         delivers; /* a verdict is final: what it accepts is where it belongs, and nothing appears at the end */
     enum sink_shards shards;
+    enum sink_spools spools;
 
     /* Not asked for with -t: what a shard's run writes beside its manifest, for `leadpipe merge`. */
     bool is_companion;

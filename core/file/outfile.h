@@ -142,6 +142,10 @@ bool outfile_is_url(const char *path);
  * text when not. */
 enum rc outfile_check(const struct places *places, const char *path, struct err *e);
 
+/* After outfile_check(), of a file that is read back (`reads_back`), or for which others with the suffixes of OUTFILE_SCRATCH are
+ * written: could what is on this machine of it be written, too? RC_USAGE and a text when not. */
+enum rc outfile_check_spool(const struct places *places, const char *path, struct err *e);
+
 /* After outfile_check(): what can be known only where the file will be, as of an object's bucket: reports it as
  * `subject`, and leaves nothing behind. Returns whether there was anything to report. Blocks. */
 bool outfile_probe(const struct places *places, const char *path, const char *subject,

@@ -35,6 +35,18 @@ enum rc outfile_check(const struct places *places, const char *path, struct err 
     return rc;
 }
 
+enum rc outfile_check_spool(const struct places *places, const char *path, struct err *e)
+{
+    struct target t;
+    enum rc rc = target_find(&t, places, path, OUTFILE_PART, e);
+    if (rc != RC_OK)
+        return rc;
+    if (t.place->check_spool)
+        rc = t.place->check_spool(&t, e);
+    target_free(&t);
+    return rc;
+}
+
 bool outfile_probe(const struct places *places, const char *path, const char *subject,
                    const struct findings *f)
 {

@@ -40,6 +40,9 @@ struct place_ops {
 
     /* Would open() be able to, and commit() too? Touches nothing. RC_USAGE and a text when not. */
     enum rc (*check)(const struct target *t, struct err *e);
+    /* Could what is written be kept in a local file as well, from which it is read back? RC_USAGE and a text when not. NULL: it
+     * is a local file anyway. */
+    enum rc (*check_spool)(const struct target *t, struct err *e);
     /* After check(): reports as `subject` whether a file could be written there, and leaves nothing behind. Blocks.
      * NULL: check() finds all that can be known. */
     void (*probe)(const struct target *t, const char *subject, const struct findings *f);

@@ -14,7 +14,8 @@ struct object_store_cfg {
     struct object_http_cfg http;
     const char *endpoint; /* "https://host[:port]" */
     enum s3_addressing addressing;
-    const char *spool_dir; /* of the unfinished files that must be read back */
+    const char *spool_dir;        /* of the unfinished files that must be read back */
+    const char *spool_dir_source; /* for messages: the option or variable that it comes from */
     /* The run has a state: nobody else writes the same keys, and what an earlier run left unfinished there
      * is aborted. */
     bool owns_keys;

@@ -43,9 +43,15 @@ static enum rc io(enum rc rc, struct err *e)
 static enum rc object_check(const struct target *t, struct err *e)
 {
     struct s3_url url;
-    enum rc rc = s3_url_parse(t->path, false, &url, e);
-    if (rc == RC_OK)
-        rc = folder_check(t->path, object_store_cfg(t->ctx)->spool_dir, e);
+    return s3_url_parse(t->path, false, &url, e);
+}
+
+static enum rc object_check_spool(const struct target *t, struct err *e)
+{
+    const struct object_store_cfg *cfg = object_store_cfg(t->ctx);
+    enum rc rc = folder_check(cfg->spool_dir_source, cfg->spool_dir, e);
+    if (rc != RC_OK)
+        err_prefix(e, "%s: needs a local file, too", t->path);
     return rc;
 }
 
@@ -346,6 +352,7 @@ static void object_close(struct place *p, bool keep)
 const struct place_ops place_object = {
     .is_replaced = true,
     .check = object_check,
+    .check_spool = object_check_spool,
     .probe = object_probe_target,
     .unfinished = object_spool_names,
     .clear = object_clear,

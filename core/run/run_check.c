@@ -76,6 +76,12 @@ static enum rc add_beside(struct run_files *l, const struct run_sink_cfg *sink, 
     return rc;
 }
 
+static bool spools(const struct run_sink_cfg *sink, bool has_state)
+{
+    return sink->ops->spools == SINK_SPOOLS ||
+           (has_state && sink->ops->spools == SINK_SPOOLS_MARKS);
+}
+
 enum rc run_check_add_sink(struct run_files *l, const struct run_sink_cfg *sink, bool has_state,
                            struct err *e)
 {
@@ -89,6 +95,8 @@ enum rc run_check_add_sink(struct run_files *l, const struct run_sink_cfg *sink,
             rc = refuse_stream(sink->cfg.spec, e);
         else
             rc = add_output(l, sink->cfg.places, paths.data + at, sink->cfg.spec, e);
+        if (rc == RC_OK && spools(sink, has_state))
+            rc = outfile_check_spool(sink->cfg.places, paths.data + at, e);
     }
     buf_free(&paths);
     return rc == RC_OK ? add_beside(l, sink, e) : rc;

@@ -320,6 +320,7 @@ const struct sink_ops sink_csv = {
     .opts = csv_opt_specs,
     .opts_size = sizeof(struct csv_opts),
     .target = NAMES_FILES,
+    .spools = SINK_SPOOLS,
     .merge = &csv_merge_ops,
     .eighths = 28, /* a JSON cell, and with its quotes doubled */
     .check = csv_check,

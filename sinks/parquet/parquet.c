@@ -475,6 +475,7 @@ const struct sink_ops sink_parquet = {
     .opts = parquet_opt_specs,
     .opts_size = sizeof(struct parquet_opts),
     .target = NAMES_FILES,
+    .spools = SINK_SPOOLS_MARKS,
     .eighths = 32, /* a cell as JSON, in the row group, and a page of it with its compressed form */
     .keeps = parquet_keeps,
     .merge = &merge_ops,

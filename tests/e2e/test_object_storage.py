@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -564,6 +565,27 @@ def test_options_that_are_refused(exports, s3):
                  "--spool-dir", "spool")] + words
         done = exports.leadpipe(*words, env=exports.env)
         assert done.returncode == 2 and text in done.stderr, done.stderr
+
+
+SPOOLED = {("csv", ""), ("csv", "--state"), ("parquet", "--state")}
+
+
+@pytest.mark.parametrize("state", ["", "--state"])
+@pytest.mark.parametrize("sink", ["csv", "ndjson", "msgpack", "parquet"])
+def test_only_what_is_spooled_needs_a_place_for_it(exports, s3, control, sink, state):
+    """Where the file system is read-only, or TMPDIR is not there; and all that are written need it, before the first lead is asked for."""
+    for target in ("s3://leads/%s/" % sink, "s3://leads/" + sink):
+        words = [word for word in exports.words("-t", "%s:%s" % (sink, target), *[state, "run.state"][:2 * bool(state)], "--failed",
+                                                "s3://leads/failed", "--manifest", "s3://leads/m.json")
+                 if word not in ("--spool-dir", "spool")]
+        done = exports.leadpipe(*words, env=dict(exports.env, TMPDIR="/nowhere"))
+        if (sink, state) in SPOOLED:
+            assert done.returncode == 2 and s3.requests == [] and control.stats()["by_id"] == {}, done.stderr
+            assert re.search(r"s3://leads/%s(/leads\.%s)?: needs a local file, too: TMPDIR \(--spool-dir chooses another directory\): "
+                             "the directory /nowhere does not exist; create it: mkdir -p /nowhere" % (sink, sink), done.stderr), done.stderr
+        else:
+            assert done.returncode == 0 and "m.json" in s3.data(), done.stderr
+    assert exports.is_clean()
 
 
 def test_credentials(exports, s3):
