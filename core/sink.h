@@ -279,6 +279,8 @@ struct sink_ops {
     size_t (*keeps)(const struct sink_cfg *cfg);
     size_t columns_max; /* that a table may have; 0: any number */
     bool
+        commits_at_once; /* a commit that fails has changed nothing, although the target is a file */
+    bool
         delivers; /* a verdict is final: what it accepts is where it belongs, and nothing appears at the end */
     enum sink_shards shards;
     enum sink_spools spools;

@@ -146,8 +146,10 @@ static enum rc end_sinks(struct run *r, bool withheld, bool *files_begun, struct
     enum rc rc = run_commit_order(r->cfg, order, &n_without_files, e);
     for (size_t i = 0; rc == RC_OK && i < r->n_sinks; i++) {
         struct sink_worker *w = &r->sinks[order[i]];
-        *files_begun |= !withheld && i >= n_without_files;
+        bool changes_files = !withheld && i >= n_without_files;
+        *files_begun |= changes_files && !w->ops->commits_at_once;
         rc = withheld ? sink_worker_abort(w, e) : sink_worker_commit(w, e);
+        *files_begun |= changes_files && rc == RC_OK;
     }
     return rc;
 }

@@ -436,6 +436,7 @@ const struct sink_ops sink_sqlite = {
     .target = NAMES_FILES,
     .eighths = COLUMNS_EIGHTHS,
     .columns_max = COLUMNS_MAX,
+    .commits_at_once = true,
     .shards = SINK_SHARDS_TOGETHER,
     .check = sqlite_check,
     .recorded = sqlite_recorded,

@@ -810,12 +810,13 @@ def test_a_disk_that_is_full(night, existing):
     calls = Calls(night, existing)
     calls.count()
     for file in (".leads.db.leadpipe-part", "leads.db-wal" if existing else ".leads.db.leadpipe-wide"):
-        for after in (0, 40000):
+        for after in (0, 10000, 20000, 40000, 80000):
             calls.begin()
             done = calls.run("op=write path=%s after_bytes=%d fail=ENOSPC" % (file, after))
             if done.returncode == 0:  # it has less to write
                 continue
             assert done.returncode == 1 and "disk is full" in done.stderr, (file, after, done.stderr)
+            assert "may be new" not in done.stderr, done.stderr
             assert not calls.states()
             calls.again()
             assert dump(night.path) == calls.want
