@@ -123,6 +123,9 @@ static enum rc check_link(const char *path, struct err *e)
 
 /* ---- all that bears a state's name ----------------------------------------------------------- */
 
+static const char *const suffixes[] = {"", "-wal", "-journal", "-shm"};
+#define N_SUFFIXES (sizeof suffixes / sizeof *suffixes)
+
 static enum rc check_beside(const char *real, const char *suffix, struct err *e)
 {
     char *name = NULL;
@@ -141,11 +144,10 @@ static enum rc check_beside(const char *real, const char *suffix, struct err *e)
 enum rc state_owner_check_names(const char *path, const char *real, const char *folder,
                                 struct err *e)
 {
-    static const char *const suffixes[] = {"", "-wal", "-journal", "-shm"};
     enum rc rc = check_folder(path, folder, e);
     if (rc == RC_OK)
         rc = check_link(path, e);
-    for (size_t i = 0; rc == RC_OK && i < sizeof suffixes / sizeof *suffixes; i++)
+    for (size_t i = 0; rc == RC_OK && i < N_SUFFIXES; i++)
         rc = check_beside(real, suffixes[i], e);
     return rc;
 }
@@ -160,13 +162,21 @@ static struct guarded {
 } * guarded;
 static pthread_mutex_t guarded_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Is it a state's file, or one that SQLite makes beside it: "-wal", "-shm", "-journal"? */
+static bool is_of(const struct guarded *g, const char *path)
+{
+    bool is = false;
+    for (size_t i = 0; i < N_SUFFIXES && !is; i++)
+        is = strncmp(path, g->path, g->n) == 0 && strcmp(path + g->n, suffixes[i]) == 0;
+    return is;
+}
+
+/* Is it a state's file, or one that SQLite makes beside it? */
 static bool is_guarded(const char *path)
 {
     bool is = false;
     pthread_mutex_lock(&guarded_lock);
     for (const struct guarded *g = guarded; g && !is; g = g->next)
-        is = strncmp(path, g->path, g->n) == 0 && (!path[g->n] || path[g->n] == '-');
+        is = is_of(g, path);
     pthread_mutex_unlock(&guarded_lock);
     return is;
 }

@@ -99,6 +99,8 @@ static const struct check {
     {"macaddr", NULL, NULL, NULL},
     {"macaddr8", NULL, NULL, NULL},
     {"xml", NULL, NULL, NULL},
+    {"json", NULL, NULL, NULL}, /* of a domain */
+    {"jsonb", NULL, NULL, NULL},
 };
 
 static struct check check_of(const struct pg_column *c)

@@ -28,9 +28,11 @@ static const char session[] =
     "set idle_in_transaction_session_timeout to 0; set standard_conforming_strings to on; "
     "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off; "
     "set default_transaction_isolation to 'read committed'; "
-    /* Since PostgreSQL 14 and 17. */
-    "select pg_catalog.set_config(s.name, '0', false) from pg_catalog.pg_settings s where s.name operator(pg_catalog.=) "
-    "any ('{idle_session_timeout,transaction_timeout}'::text[])";
+    /* Since PostgreSQL 14 and 17: */
+    "select pg_catalog.set_config('idle_session_timeout', '0', false) where "
+    "pg_catalog.current_setting('idle_session_timeout', true) is not null; "
+    "select pg_catalog.set_config('transaction_timeout', '0', false) where "
+    "pg_catalog.current_setting('transaction_timeout', true) is not null";
 
 /* ---- errors --------------------------------------------------------------------------------- */
 

@@ -70,7 +70,8 @@ static void take_mode(const struct sqlite_place *p)
     int fd = open(p->staging, flags, mode);
     if (fd < 0)
         return;
-    if (fstat(fd, &staging) == 0 && S_ISREG(staging.st_mode) && (staging.st_mode & 0777) != mode)
+    bool is_ours = fstat(fd, &staging) == 0 && S_ISREG(staging.st_mode) && staging.st_nlink == 1;
+    if (is_ours && (staging.st_mode & 0777) != mode)
         (void)fchmod(fd, mode);
     (void)close(fd);
 }
