@@ -32,13 +32,16 @@ static enum rc ask(struct pg_link *l, const struct pg_place *p, const char *sql,
 
 static const char columns_sql[] =
     "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), "
-    "pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0::oid), t.oid), null), t.typcategory, t.typtype, "
+    "pg_catalog.format_type(base.oid, null), t.typcategory, t.typtype, "
     "a.attgenerated <> '' or a.attidentity = 'a', c.relkind, "
     "a.attnotnull and not a.atthasdef and a.attidentity = '', not l.collisdeterministic, "
-    "coalesce(nullif(t.typbasetype, 0::oid), t.oid) < 16384::oid " /* FirstNormalObjectId */
+    "base.oid < 16384::oid " /* FirstNormalObjectId */
     "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
     "left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and "
     "not a.attisdropped left join pg_catalog.pg_type t on t.oid = a.atttypid "
+    "left join lateral (with recursive d(oid, of) as (select t.oid, t.typbasetype union all " /* domains over domains */
+    "select u.oid, u.typbasetype from d join pg_catalog.pg_type u on u.oid = d.of) "
+    "select d.oid from d where d.of = 0::oid) base on true "
     "left join pg_catalog.pg_collation l on l.oid = a.attcollation "
     "where n.nspname = $1 and c.relname = $2 order by a.attnum";
 

@@ -18,6 +18,9 @@ bool pg_column_is(const struct pg_column *c, enum column_type type); /* exactly 
 /* `has`: of the table, NULL: it will be as it is staged; `from`: of the staging table. */
 enum pg_fit pg_fit_of(const struct pg_column *has, const struct pg_column *from);
 
+/* May there be values that do not fit? */
+bool pg_fit_may_refuse(enum pg_fit fit, const struct pg_column *has);
+
 /* Appends the value of s.STAGED for that column; function number `n` of table number `table`. */
 void pg_fit_put(struct buf *b, enum pg_fit fit, const char *staged, const struct pg_column *has,
                 size_t table, unsigned n);

@@ -26,7 +26,7 @@
 static const char session[] =
     "set client_min_messages to warning; set statement_timeout to 0; set lock_timeout to 0; "
     "set idle_in_transaction_session_timeout to 0; set standard_conforming_strings to on; "
-    "set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off; "
+    "set extra_float_digits to 1; set datestyle to iso; set timezone to 'UTC'; set row_security to off; set jit to off; "
     "set default_transaction_isolation to 'read committed'; "
     /* Since PostgreSQL 14 and 17: */
     "select pg_catalog.set_config('idle_session_timeout', '0', false) where "

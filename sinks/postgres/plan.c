@@ -104,7 +104,7 @@ static enum rc add_staged(struct pg_plan *m, struct str wanted, struct str sourc
     pg_fit_put(&m->text, fit, staged, has, m->table, n);
     if (rc == RC_OK)
         rc = pg_plan_keep(m, &m->text, &column.value, e);
-    if (rc == RC_OK && fit == PG_FIT_FUNCTION)
+    if (rc == RC_OK && pg_fit_may_refuse(fit, has))
         rc = note_misfit(m, has, staged, &column, e);
     buf_adds(&m->text, staged);
     if (rc == RC_OK)

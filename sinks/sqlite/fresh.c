@@ -55,18 +55,30 @@ void sqlite_fresh_settle(const struct sqlite_place *p)
 /* Not in place of a file that somebody has made meanwhile. */
 enum rc sqlite_fresh_publish(const struct sqlite_place *p, struct err *e)
 {
-    if (link(p->fresh, p->path) != 0) {
-        if (errno == EEXIST)
-            return err_set(e, RC_IO,
-                           "%s: was created by another program during the run; remove it, or "
-                           "run the same command again",
-                           p->spec);
-        if (renameat2(AT_FDCWD, p->fresh, AT_FDCWD, p->path, RENAME_NOREPLACE) != 0)
-            return err_sys(e, RC_IO, errno, "%s", p->spec);
-    }
-    (void)unlink(p->fresh);
+    bool is_renamed = false;
     char *folder = folder_of(p->path);
-    enum rc rc = folder ? folder_sync(folder, e) : err_nomem(e);
+    if (!folder)
+        return err_nomem(e);
+    enum rc rc = RC_OK;
+    if (link(p->fresh, p->path) != 0) {
+        is_renamed = errno != EEXIST &&
+                     renameat2(AT_FDCWD, p->fresh, AT_FDCWD, p->path, RENAME_NOREPLACE) == 0;
+        if (!is_renamed)
+            rc = errno == EEXIST
+                     ? err_set(e, RC_IO,
+                               "%s: was created by another program during the run; remove it, or "
+                               "run the same command again",
+                               p->spec)
+                     : err_sys(e, RC_IO, errno, "%s", p->spec);
+    }
+    bool is_there = rc == RC_OK;
+    if (is_there)
+        rc = folder_sync(folder, e);
     free(folder);
+    if (is_there && rc == RC_OK && !is_renamed)
+        (void)unlink(p->fresh);
+    else if (is_there && rc != RC_OK) /* what might not last is taken back */
+        (void)(is_renamed ? renameat2(AT_FDCWD, p->path, AT_FDCWD, p->fresh, RENAME_NOREPLACE)
+                          : unlink(p->path));
     return rc;
 }

@@ -67,10 +67,13 @@ static void take_mode(const struct sqlite_place *p)
     if (stat(p->path, &database) != 0)
         return;
     mode_t mode = (database.st_mode & 0777) | S_IRUSR | S_IWUSR;
-    int fd = open(p->staging, flags, mode);
+    int fd = open(p->staging, flags, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return;
     bool is_ours = fstat(fd, &staging) == 0 && S_ISREG(staging.st_mode) && staging.st_nlink == 1;
+    /* What is for one group is not for another one. */
+    if (is_ours && staging.st_gid != database.st_gid && fchown(fd, (uid_t)-1, database.st_gid) != 0)
+        mode &= ~(mode_t)S_IRWXG;
     if (is_ours && (staging.st_mode & 0777) != mode)
         (void)fchmod(fd, mode);
     (void)close(fd);

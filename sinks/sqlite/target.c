@@ -18,6 +18,15 @@
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
+static enum rc refuse_encoding(const struct sqlite_place *p, struct err *e)
+{
+    return err_set(
+        e, RC_USAGE,
+        "%s: its encoding is UTF-16, but only UTF-8 can be written; use another file, or convert it: "
+        "sqlite3 OLD .dump | sqlite3 NEW",
+        p->spec);
+}
+
 static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
 {
     static const char magic[] = "SQLite format 3";
@@ -38,13 +47,7 @@ static enum rc check_header(const struct sqlite_place *p, int fd, struct err *e)
             e, RC_USAGE,
             "%s: is the database of another program (application_id %u); use another file", p->spec,
             (unsigned)id);
-    if (header[HEADER_ENCODING] > 1)
-        return err_set(
-            e, RC_USAGE,
-            "%s: its encoding is UTF-16, but only UTF-8 can be written; use another file, or convert it: "
-            "sqlite3 OLD .dump | sqlite3 NEW",
-            p->spec);
-    return RC_OK;
+    return header[HEADER_ENCODING] > 1 ? refuse_encoding(p, e) : RC_OK;
 }
 
 static enum rc refuse_file(const struct sqlite_place *p, const char *why, int errnum, struct err *e)
@@ -83,6 +86,9 @@ enum rc sqlite_target_attach(const struct sqlite_place *p, const struct sqlite_d
     const struct str value = str_c(path);
     int64_t id = 0;
     enum rc rc = sqlite_run_with(d, "attach ?1 as out", &value, 1, e);
+    if (rc == RC_IO &&
+        strstr(e->msg, "the same text encoding")) /* its first page is in the -wal file */
+        return refuse_encoding(p, e);
     if (rc == RC_OK)
         rc = sqlite_number(d, "pragma out.application_id", &id, e);
     if (rc == RC_OK && id != 0 && id != SQLITE_APPLICATION_ID)

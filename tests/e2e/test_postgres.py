@@ -364,17 +364,23 @@ USERS_TYPES = [  # of the column; what it takes as it is, and with another spell
     ("interval", ["1 day", "01:02:03"], {"PT5M": "00:05:00"}, ["1.5 months", "0.1234567 seconds", "1e-7 seconds", "soon"]),
     ('"char"', ["a"], {}, ["ab"]), ("name", ["short"], {}, ["n" * 64]), ("bit(3)", ["101"], {}, ["10", "1011"]),
     ("uuid", ["0188f3c0-0000-4000-8000-0000000000ff"], {"0188F3C0-0000-4000-8000-0000000000FF": "0188f3c0-0000-4000-8000-0000000000ff"}, ["ff"]),
-    ("inet", ["10.0.0.1/32"], {"10.0.0.1": "10.0.0.1/32"}, ["10.0.0.256"]), ("int[]", ["{1,2}"], {}, ["[1,2]", "{1,x}"]),
+    ("inet", ["10.0.0.1/32"], {"10.0.0.1": "10.0.0.1/32"}, ["10.0.0.256"]), ("int[]", ["{1,2}"], {}, ["[1,2]", "{1,x}", "{{{{{{{1}}}}}}}"]),
     ("tsvector", [], {}, ["b a b"]), ("point", ["(1,2)"], {}, ["(0.10000000000000000001,2)"]), ("bytea", ["\\x00ff"], {"a": "\\x61"}, ["a\\\\b"]),
     ("int", ["5", "-5"], {"5.0": "5", "1e2": "100"}, ["1.5", "0x10", "1_000", " 5", "2147483648", "NaN"]),
     ("numeric(4,1)", ["10.5"], {"7": "7.0"}, ["10.55", "NaN", "1e400000"]), ("float8", ["0.5"], {}, ["0.12345678901234567890", "Infinity"]),
-    ("domain over jsonb", ["[1, 2]"], {'{"a":1}': '{"a": 1}'}, ["text", "{"]), ("int4range", ["[1,5)"], {}, ["[1,4]"]), ("boolean", ["true", "false"], {}, ["yes", "t", "1"]),
+    ("domain over jsonb", ["[1, 2]"], {'{"a":1}': '{"a": 1}', "text": '"text"', "5": '"5"', "null": '"null"', "[" * 20000: '"%s"' % ("[" * 20000)}, []),
+    ("domain over jsonb check (pg_catalog.jsonb_typeof(value) = 'object')", [], {'{"a":1}': '{"a": 1}'}, ["text", "[1]"]),
+    ("domain over int not null default 0", ["5"], {}, []), ("domain over inner_time", ["03:04:05"], {}, ["now"]), ("pair", ["(1,03:04:05)"], {}, ["(1,now)"]),
+    ("domain over int check (raises(value))", ["5"], {}, ["6"]), ("tsquery", ["'a'"], {}, ["w" * 2047]), ("regclass", [], {}, ["1.5"]),
+    ("double precision", ["52.52000659999999"], {"1e22": "1e+22", "0.10": "0.1"}, ["52.520006599999991", "9007199254740993"]), ("int4range", ["[1,5)"], {}, ["[1,4]"]), ("boolean", ["true", "false"], {}, ["yes", "t", "1"]),
 ]
 
 
 @pytest.mark.parametrize("kind, kept, written_so, refused", USERS_TYPES, ids=[one[0] for one in USERS_TYPES])
 def test_what_a_users_type_takes(leadpipe, database, tmp_path, kind, kept, written_so, refused):
     """Of members that are not documented: exactly what the payload has, or nothing, and the value in _misfits."""
+    database.run("""create domain inner_time as time; create type pair as (a int, b time);
+        create function raises(int) returns boolean language plpgsql as $$ begin if $1 = 6 then raise 'a secret value: %', $1; end if; return true; end $$""")
     if kind.startswith("domain over "):
         database.run("create domain mine as " + kind[len("domain over "):])
         kind = "mine"
@@ -472,15 +478,22 @@ create function matches(name, name) returns boolean language sql as $$ select pu
 create operator ~ (function = matches, leftarg = name, rightarg = name);
 create function same(numeric, bigint) returns boolean language sql as $$ select public.spring('numeric, bigint') <> '' and $1 operator(pg_catalog.=) $2::numeric $$;
 create operator = (function = same, leftarg = numeric, rightarg = bigint);
+create domain my_time as time;
+create function same(my_time, time) returns boolean language sql as $$ select public.spring('domain') <> '' $$;
+create operator = (function = same, leftarg = my_time, rightarg = time);
+create domain my_text as text;
+create function same(my_text, text) returns boolean language sql as $$ select public.spring('domain of text') <> '' $$;
+create operator = (function = same, leftarg = my_text, rightarg = text);
 create table documents (provider text, lead_id text, position numeric, unique (provider, lead_id, position));
-create table leads (provider varchar(20), lead_id varchar(20), source varchar(3), website varchar, unique (provider, lead_id));"""
+create table leads (provider varchar(20), lead_id varchar(20), source varchar(3), website varchar, at my_time, note my_text,
+                    unique (provider, lead_id));"""
 
 
 def test_what_others_have_in_the_search_path(leadpipe, database, tmp_path):
     """It does not run with the rights of the role that exports."""
     database.run(TRAPS)
     ids_file(tmp_path, ["l1", "l2"])
-    with provider_of(omni_payloads({one: lead(one, 1, source="new!", website="w") for one in ("l1", "l2")})) as server:
+    with provider_of(omni_payloads({one: lead(one, 1, source="new!", website="w", at="03:04:05", note="x") for one in ("l1", "l2")})) as server:
         for n in range(2):
             export(leadpipe, server.url, database, "deletes=mark", more=["--state", "run.state"])
             assert written(leadpipe) == ((8, 0, 0), (0, 0, 0))[n]
@@ -667,17 +680,17 @@ def test_what_else_is_refused_before_the_first_request(leadpipe, database, tmp_p
 def test_a_role_without_temporary_tables(leadpipe, database, tmp_path):
     """They are needed for columns of other types only."""
     ids_file(tmp_path, ["a"])
-    database.run("create role worker login; grant create, usage on schema public to worker; revoke temporary on database {0} from public; "
-                 "".format(database.name))
+    worker = "worker_" + database.name
+    database.run("create role {1} login; grant create, usage on schema public to {1}; revoke temporary on database {0} from public"
+                 .format(database.name, worker))
     with provider_of(omni_payloads({"a": lead("a", 1, mine="7")})) as server:
-        export(leadpipe, server.url, database, user="worker")
+        export(leadpipe, server.url, database, user=worker)
         database.run("alter table leads alter mine type int using null")
-        done = export(leadpipe, server.url, database, user="worker", status=1)
-        assert 'as its owner: grant temporary on database "%s" to worker' % database.name in done.stderr, done.stderr
-        database.run("grant temporary on database {0} to worker".format(database.name))
-        export(leadpipe, server.url, database, user="worker")
+        done = export(leadpipe, server.url, database, user=worker, status=1)
+        assert 'as its owner: grant temporary on database "%s" to %s' % (database.name, worker) in done.stderr, done.stderr
+        database.run("grant temporary on database {0} to {1}".format(database.name, worker))
+        export(leadpipe, server.url, database, user=worker)
     assert database.value("select mine from leads") == "7"
-    database.run("drop owned by worker; drop role worker")
 
 
 def test_a_database_that_is_read_only_by_default(leadpipe, database, tmp_path):
@@ -697,10 +710,18 @@ def test_timeouts_of_the_role(leadpipe, database, tmp_path):
     names = database.value("select string_agg(name, ' ') from pg_settings where name ~ '_timeout$' and context = 'user' and "
                            "(name ~ '^(statement|lock|idle|transaction)')").split()
     assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(names)
-    database.run("; ".join("alter database %s set %s to 1" % (database.name, name) for name in names))
+    database.run("; ".join("alter database %s set %s to '61s'" % (database.name, name) for name in names))
     with provider_of(omni_payloads({"a": lead("a", 1)})) as server:
-        done = export(leadpipe, server.url, database)
-    assert "connection" not in done.stderr, done.stderr
+        export(leadpipe, server.url, database)
+    database.run("""create table seen (name text, setting text);
+        create function look() returns trigger language plpgsql as $$ begin
+            insert into seen select name, setting from pg_settings where name = any ('{%s}'); return null; end $$;
+        create trigger look after update on leads for each statement execute function look();
+        grant insert on seen to public""" % ",".join(names))
+    assert set(database.value("select string_agg(setting, ' ') from pg_settings where name = any ('{%s}')" % ",".join(names)).split()) == {"61000"}
+    with provider_of(omni_payloads({"a": lead("a", 2)})) as server:
+        export(leadpipe, server.url, database)
+    assert {row["name"]: row["setting"] for row in database.ask("select * from seen")} == {name: "0" for name in names}
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
