@@ -116,19 +116,20 @@ static enum rc register_option(struct export *x, const struct option_given *give
     return flags & OPTION_SINK ? register_url(x, given->text) : RC_OK;
 }
 
-/* The proxies' variables stay in the environment, because libcurl reads them itself. */
+/* These variables stay in the environment: libcurl reads those of the proxies itself, and none is only a secret. */
 enum rc export_register_secrets(struct export *x, struct err *e)
 {
-    static const char *const proxy_variables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
-                                                  "all_proxy",  "ALL_PROXY",   NULL};
+    static const char *const variables[] = {
+        "http_proxy", "https_proxy",         "HTTPS_PROXY",      "all_proxy",
+        "ALL_PROXY",  "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", NULL};
     enum rc rc = secrets_new(&x->secrets);
     x->messages->secrets = x->secrets;
     for (size_t i = 0; rc == RC_OK && i < x->options.n_given; i++)
         rc = register_option(x, &x->options.given[i]);
     for (size_t i = 0; rc == RC_OK && i < x->options.files.n; i++)
         rc = register_url(x, x->options.files.items[i]);
-    for (size_t i = 0; rc == RC_OK && proxy_variables[i]; i++) {
-        const char *url = getenv(proxy_variables[i]);
+    for (size_t i = 0; rc == RC_OK && variables[i]; i++) {
+        const char *url = getenv(variables[i]);
         if (url)
             rc = secrets_add_url(x->secrets, url);
     }

@@ -1,6 +1,7 @@
 #include "cmd/export_objects.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 struct export_objects {
     struct aws_credentials *credentials;
     struct buf endpoint;
+    const char *endpoint_source; /* for messages: the option or variable that it comes from */
     struct object_store_cfg cfg;
     struct object_store *store;
     struct place_scheme scheme;
@@ -52,8 +54,23 @@ static enum rc check_region(const char *region, struct err *e)
                    "--s3-region: letters, digits and - are allowed, as in eu-central-1");
 }
 
-static enum rc check_endpoint(const struct export *x, const char *endpoint, struct err *e)
+/* As the tools of AWS have it. It counts as the option does, so that a run is not resumed elsewhere. */
+static void find_endpoint(struct export_objects *o, struct export *x)
 {
+    static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
+    const char *ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    bool is_ignored = ignored && strcasecmp(ignored, "true") == 0;
+    o->endpoint_source = "--s3-endpoint";
+    for (size_t i = 0; i < 2 && !x->options.s3_endpoint && !is_ignored; i++) {
+        x->options.s3_endpoint = variable(names[i]);
+        if (x->options.s3_endpoint)
+            o->endpoint_source = names[i];
+    }
+}
+
+static enum rc check_endpoint(const struct export_objects *o, const struct export *x, struct err *e)
+{
+    const char *endpoint = o->cfg.endpoint;
     enum rc rc = url_check(str_c(endpoint), e);
     const char *host = strstr(endpoint, "://");
     if (rc == RC_OK && strchr(host + 3, '/'))
@@ -66,12 +83,13 @@ static enum rc check_endpoint(const struct export *x, const char *endpoint, stru
         return proxy_check_for(endpoint, x->options.proxy, e);
     if (rc == RC_OK)
         return RC_OK;
-    err_prefix(e, "--s3-endpoint");
+    err_prefix(e, "%s", o->endpoint_source);
     return rc == RC_SYNTAX ? (e->rc = RC_USAGE) : rc;
 }
 
-static enum rc set_endpoint(struct export_objects *o, const struct export *x, struct err *e)
+static enum rc set_endpoint(struct export_objects *o, struct export *x, struct err *e)
 {
+    find_endpoint(o, x);
     const char *given = x->options.s3_endpoint;
     buf_init(&o->endpoint, ENDPOINT_BYTES_MAX);
     if (given)
@@ -81,14 +99,14 @@ static enum rc set_endpoint(struct export_objects *o, const struct export *x, st
     o->cfg.endpoint = buf_cstr(&o->endpoint);
     if (buf_rc(&o->endpoint) != RC_OK)
         return buf_rc(&o->endpoint) == RC_LIMIT
-                   ? err_set(e, RC_USAGE, "--s3-endpoint: at most %d bytes are allowed",
+                   ? err_set(e, RC_USAGE, "%s: at most %d bytes are allowed", o->endpoint_source,
                              ENDPOINT_BYTES_MAX)
                    : err_nomem(e);
     bool by_path = x->options.s3_addressing == ADDRESSING_AUTO
                        ? given != NULL
                        : x->options.s3_addressing == ADDRESSING_PATH;
     o->cfg.addressing = by_path ? S3_ADDRESSING_PATH : S3_ADDRESSING_VIRTUAL;
-    return check_endpoint(x, o->cfg.endpoint, e);
+    return check_endpoint(o, x, e);
 }
 
 static enum rc set_spool_dir(struct export_objects *o, const struct export *x, struct err *e)

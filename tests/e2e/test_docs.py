@@ -109,7 +109,7 @@ def test_what_makes_another_run():
 
 
 def environment_in_manpage():
-    return [name for head, _ in items(section("ENVIRONMENT")) for name in re.findall(r"[A-Za-z_]{4,}", head.replace("Ev", ""))]
+    return [name for head, _ in items(section("ENVIRONMENT")) for name in re.findall(r"[A-Za-z0-9_]{4,}", head.replace("Ev", ""))]
 
 
 def test_environment(leadpipe):
@@ -118,5 +118,5 @@ def test_environment(leadpipe):
     names = [name for line in re.findall(r"^  (?! )(.*)$", shown, re.M) for name in re.findall(r"\w+", line)]
     assert names == environment_in_manpage()
     sources = "".join(path.read_text(encoding="utf-8") for room in ("core", "sinks", "cmd") for path in (ROOT / room).rglob("*.c"))
-    read = set(re.findall(r'"((?:AWS|PG|SLURM|JOB|LEADPIPE_SHARD)_?[A-Z_]+|TMPDIR|[a-z]+_proxy)"', sources))
+    read = set(re.findall(r'"((?:AWS|PG|SLURM|JOB|LEADPIPE_SHARD)_?[A-Z0-9_]+|TMPDIR|[a-z]+_proxy)"', sources))
     assert read == set(names) - {"OMNI_API_KEY", "CONVOCORE_API_KEY"}  # which profiles name

@@ -567,6 +567,54 @@ def test_options_that_are_refused(exports, s3):
         assert done.returncode == 2 and text in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("words, env, goes", [
+    ([], {"AWS_ENDPOINT_URL_S3": "S3"}, True), ([], {"AWS_ENDPOINT_URL": "S3"}, True), ([], {"AWS_ENDPOINT_URL": "S3/"}, True),
+    ([], {"AWS_ENDPOINT_URL_S3": "S3", "AWS_ENDPOINT_URL": "DEAD"}, True), ([], {"AWS_ENDPOINT_URL_S3": "", "AWS_ENDPOINT_URL": "S3"}, True),
+    (["--s3-endpoint", "S3"], {"AWS_ENDPOINT_URL_S3": "DEAD", "AWS_ENDPOINT_URL": "DEAD"}, True),
+    ([], {"AWS_ENDPOINT_URL_S3": "DEAD", "AWS_ENDPOINT_URL": "S3"}, False),
+    (["--s3-endpoint", "DEAD"], {"AWS_ENDPOINT_URL": "S3"}, False),
+    (["--s3-endpoint", "S3"], {"AWS_ENDPOINT_URL": "ftp://x", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, True)])
+def test_the_server_of_the_environment(exports, s3, words, env, goes):
+    """Whoever has MinIO there must not find the leads at AWS."""
+    def named(text):
+        return text.replace("S3", s3.url).replace("DEAD", "http://127.0.0.1:%d" % free_port())
+    env = dict(exports.env, **{name: named(value) for name, value in env.items()})
+    ids_file(exports.folder, ["plain-1"])
+    done = exports.leadpipe("export", *exports.sandbox.provider(), "-t", "ndjson:s3://dotted.name/x", "--attempts", "1",
+                            *map(named, words), "ids.txt", env=env)
+    assert done.returncode == (0 if goes else 1), done.stderr
+    assert ("x" in s3.data("dotted.name")) == goes and (goes or "127.0.0.1" in done.stderr)
+
+
+@pytest.mark.parametrize("value, text", [
+    ("ftp://x", "must begin with https:// or http://"), ("http://10.0.0.1", "--allow-http"), ("http://127.0.0.1/path", "must not have a path"),
+    ("https://bob:ur1-passw0rd@h", "no user name or password"), ("https://" + "x" * 1100, "bytes")])
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+def test_a_server_of_the_environment_that_is_refused(exports, s3, name, value, text):
+    words = ["export", *exports.sandbox.provider(), "--id", "plain-1", "-t"]
+    done = exports.leadpipe(*words, "ndjson:s3://leads/x", env=dict(exports.env, **{name: value}))
+    assert done.returncode == 2 and "%s: " % name in done.stderr and text in done.stderr, done.stderr
+    assert "ur1-passw0rd" not in done.stderr and "--s3-endpoint:" not in done.stderr
+    done = exports.leadpipe(*words, "ndjson:x", env=dict(exports.env, **{name: value}))
+    assert done.returncode == 0, done.stderr  # it does not matter where nothing is an object
+
+
+def test_a_server_of_the_environment_is_that_of_the_run(resumed, s3):
+    """A run is continued only where it was begun; a job that is saved does not have it."""
+    ids = ["plain-%d" % n for n in range(3)]
+    state = ["export", *resumed.sandbox.provider(), "-t", "ndjson:s3://leads/x", "--state", "s", "ids.txt"]
+    ids_file(resumed.folder, ids)
+    s3.fail("CompleteMultipartUpload", "AccessDenied", 403)
+    done = resumed.leadpipe(*state, env=dict(resumed.env, AWS_ENDPOINT_URL=s3.url))
+    assert done.returncode == 1, done.stderr
+    done = resumed.leadpipe(*state, env=dict(resumed.env, AWS_ENDPOINT_URL="http://127.0.0.1:%d" % free_port()))
+    assert done.returncode == 2 and "--s3-endpoint" in done.stderr, done.stderr
+    done = resumed.leadpipe(*state, "--s3-endpoint", s3.url, env=resumed.env)  # the same one
+    assert done.returncode == 0 and "x" in s3.data(), done.stderr
+    done = resumed.leadpipe(*state, "--save-job", "job.yaml", env=dict(resumed.env, AWS_ENDPOINT_URL=s3.url))
+    assert done.returncode == 0 and "endpoint" not in (resumed.folder / "job.yaml").read_text(), done.stderr
+
+
 SPOOLED = {("csv", ""), ("csv", "--state"), ("parquet", "--state")}
 
 
