@@ -227,7 +227,7 @@ static void enqueue(struct object_call *call)
 static enum rc call_new(struct object_call **out, struct object_client *c, struct object_request *r,
                         struct err *e)
 {
-    static const char *const wanted[] = {"Date", SIGV4_UPLOAD_FIELD, NULL};
+    static const char *const wanted[] = {"Date", SIGV4_UPLOAD_FIELD, S3_REGION_FIELD, NULL};
     struct object_call *call = calloc(1, sizeof *call);
     if (!call) {
         buf_free(&r->body);

@@ -95,7 +95,8 @@ void object_client_done(void *client, struct http_request *r)
     struct object_call *call = r->owner;
     object_call_keep_field(call->answer_upload, http_field(r, SIGV4_UPLOAD_FIELD, 0));
     if (r->end == HTTP_ANSWERED) {
-        s3_error_read(&call->error, r->status, buf_str(&r->answer), c->cfg->secrets);
+        s3_error_read(&call->error, r->status, buf_str(&r->answer),
+                      http_field(r, S3_REGION_FIELD, 0), c->cfg->secrets);
         if (call->error.code[0] && is_tried_again(call))
             return;
     }
@@ -120,7 +121,8 @@ static void on_explain(void *ctx, const struct http_request *r, struct buf *out)
 {
     struct object_client *c = ctx;
     struct s3_error error = {.status = 0};
-    s3_error_read(&error, r->status, buf_str(&r->answer), c->cfg->secrets);
+    s3_error_read(&error, r->status, buf_str(&r->answer), http_field(r, S3_REGION_FIELD, 0),
+                  c->cfg->secrets);
     if (s3_error_has_code(&error))
         buf_addf(out, "%s%s%s", error.code, error.message[0] ? ": " : "", error.message);
     c->last_refusal = error;

@@ -30,10 +30,12 @@ static enum rc on_leaf(void *error, const char *path, struct str text)
     return RC_OK;
 }
 
-void s3_error_read(struct s3_error *out, int status, struct str body, struct secrets *secrets)
+void s3_error_read(struct s3_error *out, int status, struct str body, struct str region,
+                   struct secrets *secrets)
 {
     *out = (struct s3_error){.status = status};
-    (void)xml_leaves(body, on_leaf, out); /* what came before it broke off counts */
+    keep(out->region, sizeof out->region, region); /* unless the body has one */
+    (void)xml_leaves(body, on_leaf, out);          /* what came before it broke off counts */
     secrets_redact(secrets, out->message, sizeof out->message);
     secrets_redact(secrets, out->code, sizeof out->code);
     if (status / 100 != 2 && !out->code[0])
@@ -88,6 +90,8 @@ bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare)
 
 /* ---- what to do ----------------------------------------------------------------------------- */
 
+static const char in_region[] = "the bucket is in another region: give --s3-region";
+
 static const struct kind {
     const char *code;
     enum rc rc;
@@ -120,11 +124,11 @@ static const struct kind {
      "the server accepts no more requests now: run the same command again later"},
     {"BandwidthLimitExceeded", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
-    {"PermanentRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
-    {"TemporaryRedirect", RC_USAGE, "the bucket is in another region: give --s3-region"},
-    {"AuthorizationHeaderMalformed", RC_USAGE, "the bucket is in another region: give --s3-region"},
-    {"IllegalLocationConstraintException", RC_USAGE,
-     "the bucket is in another region: give --s3-region"},
+    {"PermanentRedirect", RC_USAGE, in_region},
+    {"TemporaryRedirect", RC_USAGE, in_region},
+    {"Redirect", RC_USAGE, in_region},
+    {"AuthorizationHeaderMalformed", RC_USAGE, in_region},
+    {"IllegalLocationConstraintException", RC_USAGE, in_region},
     {"InvalidBucketName", RC_USAGE, "choose another bucket"},
     {"KeyTooLongError", RC_USAGE, "choose a shorter key"},
     {"NoSuchUpload", RC_IO,
@@ -135,8 +139,23 @@ static const struct kind {
     {"XMinioStorageFull", RC_IO, "the bucket is full"},
 };
 
+/* Of answers without a code. */
+static const struct kind *kind_of_status(const struct s3_error *error)
+{
+    static const struct kind in_other_region = {"", RC_USAGE, in_region};
+    static const struct kind redirect = {
+        "", RC_USAGE,
+        "the server has another address, or the bucket is in another region: check --s3-endpoint and "
+        "--s3-region"};
+    if (error->status / 100 != 3)
+        return NULL;
+    return error->region[0] ? &in_other_region : &redirect;
+}
+
 static const struct kind *kind_of(const struct s3_error *error)
 {
+    if (!s3_error_has_code(error))
+        return kind_of_status(error);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (s3_error_is(error, table[i].code))
             return &table[i];
@@ -159,10 +178,9 @@ enum rc s3_error_text(const struct s3_error *error, unsigned attempts, const cha
     char tries[48] = "", region[sizeof error->region + 8] = "";
     if (attempts > 1)
         (void)snprintf(tries, sizeof tries, " (%u attempts)", attempts);
-    if (error->region[0] && rc == RC_USAGE)
+    if (error->region[0] && advice == in_region)
         (void)snprintf(region, sizeof region, " %s", error->region);
     return err_set(e, rc, "%s%s%s%s%s%s%s%s%s%s", error->code, error->message[0] ? ": " : "",
-                   error->message, tries, advice ? "; " : "", advice ? advice : "",
-                   advice && strstr(advice, "--s3-region") ? region : "", *note ? " (" : "", note,
-                   *note ? ")" : "");
+                   error->message, tries, advice ? "; " : "", advice ? advice : "", region,
+                   *note ? " (" : "", note, *note ? ")" : "");
 }

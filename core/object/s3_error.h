@@ -7,6 +7,8 @@
 #include "core/base/secrets.h"
 #include "core/base/str.h"
 
+#define S3_REGION_FIELD "x-amz-bucket-region"
+
 /* Zero it first. */
 struct s3_error {
     int status;
@@ -15,8 +17,10 @@ struct s3_error {
     char region[64]; /* that the server names; or "" */
 };
 
-/* Of a final answer. A success may carry an error, too (CompleteMultipartUpload). */
-void s3_error_read(struct s3_error *out, int status, struct str body, struct secrets *secrets);
+/* Of a final answer. A success may carry an error, too (CompleteMultipartUpload). `region`: of the bucket, as a field of the
+ * answer names it; or empty. */
+void s3_error_read(struct s3_error *out, int status, struct str body, struct str region,
+                   struct secrets *secrets);
 
 bool s3_error_is(const struct s3_error *error, const char *code);
 /* The server gave a code, and not a status alone. */
@@ -29,7 +33,7 @@ bool s3_error_is_of_server(const struct s3_error *error);
 /* Others may be accepted. `is_bare`: the answer had no room for a code, as that to a HEAD. */
 bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare);
 
-/* What to do, of no more than the code; NULL: nobody knows. */
+/* What to do; NULL: nobody knows. */
 const char *s3_error_advice(const struct s3_error *error);
 /* "CODE: message; what to do (note)"; `note` may be "". RC_USAGE: the command is to be changed, or the bucket
  * to be made; RC_IO. */

@@ -68,6 +68,33 @@ def test_at_once(exports, s3, control, code, status, exit_status):
     assert s3.count("CreateMultipartUpload") == 1 and not asked_for_leads(control) and exports.is_clean()
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("code, how", [("PermanentRedirect", "answer"), ("TemporaryRedirect", "answer"), ("", "bare")])
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart"])
+def test_another_region(exports, s3, control, operation, code, how, status):
+    """AWS names it in a field only."""
+    fields = {"x-amz-bucket-region": "eu-west-1", "Location": "http://127.0.0.1:9/"}
+    s3.fail(operation, code, status, how=how, times=9, fields=fields)
+    at_once = operation == "CreateMultipartUpload"
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=2 if at_once else 1)
+    assert "; the bucket is in another region: give --s3-region eu-west-1" in error_of(done), done.stderr
+    assert s3.count(operation) == 1 and asked_for_leads(control) != at_once and exports.is_clean()
+
+
+def test_another_region_in_a_malformed_header(exports, s3):
+    s3.fail("CreateMultipartUpload", "AuthorizationHeaderMalformed", 400, fields={"x-amz-bucket-region": "eu-west-1"})
+    assert "give --s3-region eu-west-1" in error_of(exports("-t", "ndjson:s3://leads/x.ndjson", status=2))
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_another_address(exports, s3, control, status):
+    """As of a server that wants https://."""
+    s3.fail("CreateMultipartUpload", "", status, how="bare", times=9, fields={"Location": "https://127.0.0.1:9/"})
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=2)
+    assert "HTTP %d; the server has another address" % status in error_of(done) and not asked_for_leads(control), done.stderr
+    assert "check --s3-endpoint and --s3-region" in done.stderr
+
+
 @pytest.mark.parametrize("code", ["ExpiredToken", "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"])
 def test_credentials_that_end_in_the_middle(resumed, s3, code):
     """With a state the same command goes on once they are good again."""

@@ -108,7 +108,7 @@ class S3Server:
 
     def fail(self, operation, code, status=503, message="on demand", times=1, how="answer", matches="", fields=()):
         """`how`: "answer"; "early" also where the request is signed badly; "drop" does nothing and closes; "lose" does it, and closes without an answer;
-        "late" answers 200 with an error in it; "odd" does nothing and answers with `message`; "odd after" does it first."""
+        "late" answers 200 with an error in it; "bare" refuses without a body; "odd" does nothing and answers with `message`; "odd after" does it first."""
         self.faults += [Fault(operation, code, status, message, how, matches, dict(fields))] * times
 
     def take_fault(self, operation, key):
@@ -224,7 +224,7 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             if fault and fault.how == "early":
                 raise Refused(fault.status, fault.code, fault.message)
             self.verify(body)
-            if fault and fault.how in ("answer", "drop"):
+            if fault and fault.how in ("answer", "drop", "bare"):
                 raise Refused(fault.status, fault.code, fault.message)
             if not fault or fault.how != "odd":
                 with self.s3.lock:
@@ -237,6 +237,8 @@ class S3Handler(http.server.BaseHTTPRequestHandler):
             status, fields, code = refused.status, fault.fields if fault else {}, refused.code
             answer = "<Error><Code>%s</Code><Message>%s</Message>%s<RequestId>1</RequestId></Error>" % (
                 escape(refused.code), escape(refused.message), refused.extra)
+            if fault and fault.how == "bare":
+                answer = ""
         with self.s3.lock:
             self.s3.requests.append(Request(operation, bucket, key, query, status, code))
         if fault and fault.how in ("drop", "lose"):
