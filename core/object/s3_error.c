@@ -90,6 +90,12 @@ bool s3_error_is_of_credentials(const struct s3_error *error, bool is_bare)
 
 /* ---- what to do ----------------------------------------------------------------------------- */
 
+static const char later[] = "run the same command again later";
+static const char no_s3[] =
+    "this is perhaps no S3 server, or a proxy before it: check --s3-endpoint";
+static const char check_permission[] =
+    "check the credentials and --s3-endpoint; the credentials must allow s3:PutObject, "
+    "s3:AbortMultipartUpload, s3:ListMultipartUploadParts and s3:GetObject on the key";
 static const char in_region[] = "the bucket is in another region: give --s3-region";
 
 static const struct kind {
@@ -116,10 +122,12 @@ static const struct kind {
     {"RequestTimeTooSkewed", RC_IO, "set the clock of this machine"},
     {"SlowDown", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
-    {"ServiceUnavailable", RC_IO, "run the same command again later"},
+    {"ServiceUnavailable", RC_IO, later},
     {"TooManyRequests", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
-    {"InternalError", RC_IO, "run the same command again later"},
+    {"InternalError", RC_IO, later},
+    {"MethodNotAllowed", RC_IO, no_s3},
+    {"NotImplemented", RC_IO, no_s3},
     {"RequestLimitExceeded", RC_IO,
      "the server accepts no more requests now: run the same command again later"},
     {"BandwidthLimitExceeded", RC_IO,
@@ -142,14 +150,49 @@ static const struct kind {
 /* Of answers without a code. */
 static const struct kind *kind_of_status(const struct s3_error *error)
 {
+    static const struct {
+        int status;
+        struct kind kind;
+    } kinds[] = {
+        {401, {"", RC_IO, check_permission}},
+        {403, {"", RC_IO, check_permission}},
+        {404,
+         {"", RC_USAGE,
+          "the bucket does not exist there, or no S3 server is: check the bucket's name and "
+          "--s3-endpoint"}},
+        {405, {"", RC_IO, no_s3}},
+        {407,
+         {"", RC_IO, "the proxy asks for a user name and password: check --proxy and https_proxy"}},
+        {408, {"", RC_IO, later}},
+        {411, {"", RC_IO, no_s3}},
+        {413,
+         {"", RC_IO,
+          "the server, or a proxy before it, does not take requests of this size: parts have 8 MiB"}},
+        {429, {"", RC_IO, later}},
+        {501, {"", RC_IO, no_s3}},
+        {507, {"", RC_IO, "the server is full"}},
+    };
+    static const struct kind other = {"", RC_IO, "check --s3-endpoint"};
+    static const struct kind of_server = {"", RC_IO, later};
     static const struct kind in_other_region = {"", RC_USAGE, in_region};
     static const struct kind redirect = {
         "", RC_USAGE,
         "the server has another address, or the bucket is in another region: check --s3-endpoint and "
         "--s3-region"};
-    if (error->status / 100 != 3)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i].status == error->status)
+            return &kinds[i].kind;
+    }
+    switch (error->status / 100) {
+    case 3:
+        return error->region[0] ? &in_other_region : &redirect;
+    case 4:
+        return &other;
+    case 5:
+        return &of_server;
+    default:
         return NULL;
-    return error->region[0] ? &in_other_region : &redirect;
+    }
 }
 
 static const struct kind *kind_of(const struct s3_error *error)

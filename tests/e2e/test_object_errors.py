@@ -86,6 +86,25 @@ def test_another_region_in_a_malformed_header(exports, s3):
     assert "give --s3-region eu-west-1" in error_of(exports("-t", "ndjson:s3://leads/x.ndjson", status=2))
 
 
+BARE = {401: (1, "check the credentials and --s3-endpoint"), 403: (1, "must allow s3:PutObject"), 404: (2, "check the bucket's name and --s3-endpoint"),
+        405: (1, "check --s3-endpoint"), 407: (1, "check --proxy and https_proxy"), 413: (1, "does not take requests of this size"),
+        400: (1, "check --s3-endpoint"), 418: (1, "check --s3-endpoint"), 501: (1, "check --s3-endpoint"), 507: (1, "the server is full"),
+        503: (1, "run the same command again later"), 500: (1, "run the same command again later")}
+
+
+@pytest.mark.parametrize("status", BARE)
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+@pytest.mark.parametrize("how, text", [("bare", ""), ("odd", b"<html><title>Refused</title></html>")], ids=["bare", "html"])
+def test_a_refusal_without_a_code(exports, s3, status, operation, how, text):
+    """Of a proxy, or of something else that listens there: what to do is said all the same."""
+    exit_status, advice = BARE[status]
+    s3.fail(operation, "", status, text, how=how, times=9)
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", "--attempts", "2", status=exit_status if operation == "CreateMultipartUpload" else 1,
+                   timeout=60)
+    assert re.search(r"s3://leads/x.ndjson: HTTP %d( \(2 attempts\))?; .*%s" % (status, re.escape(advice)), done.stderr), done.stderr
+    assert s3.data() == {} and exports.is_clean()
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_another_address(exports, s3, control, status):
     """As of a server that wants https://."""
