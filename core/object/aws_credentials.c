@@ -186,7 +186,7 @@ static bool read_profile(struct aws_keys *out, char *text, const char *profile)
         } else if ((value = value_of(line, "aws_secret_access_key"))) {
             out->secret_key = value;
         } else if ((value = value_of(line, "aws_session_token"))) {
-            out->session_token = value;
+            out->session_token = *value ? value : NULL; /* as in the environment */
         }
     }
     return found;

@@ -655,6 +655,17 @@ def test_credentials(exports, s3):
     assert "there is no profile [day]" in done.stderr
 
 
+def test_an_empty_session_token(exports, s3):
+    """There is none, in the file as in the environment."""
+    home = exports.folder / "home"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id=%s\naws_secret_access_key=%s\naws_session_token =\n" % (s3.access_key, s3.secret_key))
+    exports("-t", "ndjson:s3://leads/x", env=dict(exports.sandbox.env, HOME=home))
+    exports("-t", "ndjson:s3://leads/y", env=dict(exports.env, AWS_SESSION_TOKEN=""))
+    assert set(s3.data()) == {"x", "y"}
+
+
 def test_a_session_token(exports, s3):
     s3.token = "FwoGZXIvYXdzEBYaD" + "x" * 1200
     exports("-t", "ndjson:s3://leads/x")
