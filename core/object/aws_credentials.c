@@ -57,28 +57,34 @@ static bool is_same(const struct aws_keys *a, const struct aws_keys *b)
            is_same_text(a->session_token, b->session_token);
 }
 
-static enum rc check(struct secrets *s, const char *what, const char *value, struct err *e)
+static enum rc check(struct secrets *s, const char *name, const char *what, const char *value,
+                     struct err *e)
 {
     if (!value)
         return RC_OK;
     const char *fault = credential_fault(str_c(value), CREDENTIAL_ONE_WORD);
     if (fault)
-        return err_set(e, RC_USAGE, "the %s for object storage %s", what, fault);
+        return err_set(e, RC_USAGE, "%s (the %s for object storage) %s", name, what, fault);
     return secrets_add(s, str_c(value)) == RC_OK ? RC_OK : err_nomem(e);
 }
 
-/* Copies them into a set of their own, once they are registered. */
+static const char *const variables[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN"};
+static const char *const members[] = {"aws_access_key_id", "aws_secret_access_key",
+                                      "aws_session_token"};
+
+/* Copies them into a set of their own, once they are registered. `names`: where they come from, for messages. */
 static enum rc set_new(struct key_set **out, struct secrets *s, const struct aws_keys *keys,
-                       struct err *e)
+                       const char *const names[], struct err *e)
 {
     const char *const texts[] = {keys->access_key, keys->secret_key, keys->session_token};
-    static const char *const names[] = {"access key ID", "secret access key", "session token"};
+    static const char *const words[] = {"access key ID", "secret access key", "session token"};
     struct key_set *set = calloc(1, sizeof *set);
     enum rc rc = RC_OK;
     if (!set)
         return err_nomem(e);
     for (size_t i = 0; rc == RC_OK && i < sizeof texts / sizeof *texts; i++) {
-        rc = check(s, names[i], texts[i], e);
+        rc = check(s, names[i], words[i], texts[i], e);
         if (rc == RC_OK && texts[i]) {
             set->owned[i] = strdup(texts[i]);
             rc = set->owned[i] ? RC_OK : err_nomem(e);
@@ -181,11 +187,11 @@ static bool read_profile(struct aws_keys *out, char *text, const char *profile)
             found |= is_it;
         } else if (!is_it) {
             continue;
-        } else if ((value = value_of(line, "aws_access_key_id"))) {
+        } else if ((value = value_of(line, members[0]))) {
             out->access_key = value;
-        } else if ((value = value_of(line, "aws_secret_access_key"))) {
+        } else if ((value = value_of(line, members[1]))) {
             out->secret_key = value;
-        } else if ((value = value_of(line, "aws_session_token"))) {
+        } else if ((value = value_of(line, members[2]))) {
             out->session_token = *value ? value : NULL; /* as in the environment */
         }
     }
@@ -205,8 +211,11 @@ static enum rc load_file(struct aws_credentials *c, struct key_set **out, struct
         rc = err_set(e, RC_SYNTAX,
                      "%s: the profile [%s] lacks aws_access_key_id or aws_secret_access_key",
                      c->path, c->profile);
-    if (rc == RC_OK)
-        rc = set_new(out, c->secrets, &keys, e);
+    if (rc == RC_OK) {
+        rc = set_new(out, c->secrets, &keys, members, e);
+        if (rc == RC_USAGE)
+            err_prefix(e, "%s: profile [%s]", c->path, c->profile);
+    }
     file_free(&file);
     return rc;
 }
@@ -247,21 +256,20 @@ static enum rc find_file(struct aws_credentials *c, struct err *e)
 static enum rc load_variables(struct aws_credentials *c, struct err *e)
 {
     struct aws_keys keys = {NULL, NULL, NULL};
-    if (secrets_take_variable(c->secrets, "AWS_ACCESS_KEY_ID", &keys.access_key) != RC_OK ||
-        secrets_take_variable(c->secrets, "AWS_SECRET_ACCESS_KEY", &keys.secret_key) != RC_OK ||
-        secrets_take_variable(c->secrets, "AWS_SESSION_TOKEN", &keys.session_token) != RC_OK)
+    if (secrets_take_variable(c->secrets, variables[0], &keys.access_key) != RC_OK ||
+        secrets_take_variable(c->secrets, variables[1], &keys.secret_key) != RC_OK ||
+        secrets_take_variable(c->secrets, variables[2], &keys.session_token) != RC_OK)
         return err_nomem(e);
     if (keys.session_token && !*keys.session_token)
         keys.session_token = NULL;
     bool has_key = keys.access_key && *keys.access_key;
     bool has_secret = keys.secret_key && *keys.secret_key;
     if (has_key && has_secret)
-        return set_new(&c->sets, c->secrets, &keys, e);
+        return set_new(&c->sets, c->secrets, &keys, variables, e);
     if (!has_key && !has_secret)
         return RC_END;
     return err_set(e, RC_USAGE, "%s is set, but %s is not; object storage needs both",
-                   has_key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-                   has_key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+                   variables[has_key ? 0 : 1], variables[has_key ? 1 : 0]);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

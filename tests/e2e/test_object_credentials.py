@@ -144,7 +144,7 @@ def test_a_file_that_is_written_bit_by_bit(exports, account, s3):
     (lambda account: account.path.write_text(""), 2, "credentials: there is no profile [night]"),
     (lambda account: account.path.write_text("[night]\naws_access_key_id = x\n"), 2, "lacks aws_access_key_id or"),
     (lambda account: account.path.write_text("[night]\naws_access_key_id = x\naws_secret_access_key = a b c d\n"), 1,
-     "the secret access key for object storage"),
+     "credentials: profile [night]: aws_secret_access_key (the secret access key for object storage) contains a "),
     (lambda account: account.path.write_bytes(b"#" * (1 << 21)), 1, "has more than 1024 KiB"),
     (lambda account: account.path.unlink() or account.path.mkdir(), 1, "it is not a regular file"),
 ], ids=["same", "gone", "empty", "half", "blanks", "large", "folder"])

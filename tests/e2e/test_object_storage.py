@@ -655,6 +655,25 @@ def test_credentials(exports, s3):
     assert "there is no profile [day]" in done.stderr
 
 
+@pytest.mark.parametrize("value, text", [("a b c d", "contains a space"), ("a\u00e9b", "contains "), ("", "is empty")])
+@pytest.mark.parametrize("name", ["access_key_id", "secret_access_key", "session_token"])
+def test_where_wrong_credentials_come_from(exports, s3, name, value, text):
+    """Their variable, or their file and profile; never what they are."""
+    variables = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3cret-s3cret", "AWS_SESSION_TOKEN": "t0ken-t0ken"}
+    variables["AWS_" + name.upper()] = value
+    path = exports.folder / "creds"
+    path.write_text("[night]\n" + "".join("%s = %s\n" % (name.lower(), one) for name, one in variables.items()))
+    plain = exports.sandbox.env
+    if value:
+        done = exports("-t", "ndjson:s3://leads/x", env=dict(plain, **variables), status=2)
+        assert "AWS_%s (the " % name.upper() in done.stderr and text in done.stderr and value not in done.stderr, done.stderr
+    if value or name != "session_token":
+        done = exports("-t", "ndjson:s3://leads/x", env=dict(plain, AWS_SHARED_CREDENTIALS_FILE=path, AWS_PROFILE="night"), status=2)
+        assert "creds: profile [night]: aws_%s (the " % name in done.stderr and text in done.stderr, done.stderr
+        assert not value or value not in done.stderr
+    assert s3.requests == []
+
+
 def test_an_empty_session_token(exports, s3):
     """There is none, in the file as in the environment."""
     home = exports.folder / "home"
