@@ -79,6 +79,12 @@ static enum rc check_endpoint(const struct export_objects *o, const struct expor
         !url_is_loopback(endpoint))
         rc = err_set(e, RC_SYNTAX,
                      "must be https:// (plain http:// to other machines needs --allow-http)");
+    if (rc == RC_OK && o->cfg.addressing == S3_ADDRESSING_VIRTUAL && url_has_address(endpoint))
+        return err_set(
+            e, RC_USAGE,
+            "--s3-addressing: virtual puts the bucket before the name of the server, but %s is "
+            "an IP address: give --s3-addressing path, or the server's name",
+            o->endpoint_source);
     if (rc == RC_OK && !url_bypasses_proxy(endpoint, x->options.allow_http))
         return proxy_check_for(endpoint, x->options.proxy, e);
     if (rc == RC_OK)

@@ -33,16 +33,37 @@ static bool is_loopback_address(char *host)
     return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
-bool url_is_loopback(const char *url)
+static bool is_address(char *host)
+{
+    struct in_addr v4;
+    return host[0] == '[' || inet_pton(AF_INET, host, &v4) == 1;
+}
+
+static bool is_loopback(char *host)
+{
+    return is_localhost(host) || is_loopback_address(host);
+}
+
+static bool host_is(const char *url, bool (*is)(char *host))
 {
     CURLU *u = curl_url();
     char *host = NULL;
     bool found = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
                  curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK;
-    bool is_loopback = found && (is_localhost(host) || is_loopback_address(host));
+    bool it_is = found && is(host);
     curl_free(host);
     curl_url_cleanup(u);
-    return is_loopback;
+    return it_is;
+}
+
+bool url_is_loopback(const char *url)
+{
+    return host_is(url, is_loopback);
+}
+
+bool url_has_address(const char *url)
+{
+    return host_is(url, is_address);
 }
 
 bool url_is_plain_http(const char *url)

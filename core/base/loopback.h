@@ -8,6 +8,9 @@
  * is no URL. Looks nothing up. */
 bool url_is_loopback(const char *url);
 
+/* Is its host an address, and not a name? */
+bool url_has_address(const char *url);
+
 /* Must requests to `url` go past any proxy? Plain http to this machine: a proxy would see the key,
  * which is why it needs no --allow-http. With that, `allow_http`, it is as any other. */
 bool url_bypasses_proxy(const char *url, bool allow_http);

@@ -615,6 +615,14 @@ def test_a_server_of_the_environment_is_that_of_the_run(resumed, s3):
     assert done.returncode == 0 and "endpoint" not in (resumed.folder / "job.yaml").read_text(), done.stderr
 
 
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "http://[::1]:9", "https://10.0.0.1", "http://127.1:9", "https://[2001:db8::1]:9000"])
+def test_a_bucket_before_an_address(exports, s3, endpoint):
+    words = ["export", *exports.sandbox.provider(), "--id", "plain-1", "-t", "ndjson:s3://leads/x", "--s3-addressing", "virtual"]
+    for more, env, source in (["--s3-endpoint", endpoint], {}, "--s3-endpoint"), ([], {"AWS_ENDPOINT_URL": endpoint}, "AWS_ENDPOINT_URL"):
+        done = exports.leadpipe(*words, *more, env=dict(exports.env, **env))
+        assert done.returncode == 2 and "%s is an IP address: give --s3-addressing path" % source in done.stderr, done.stderr
+
+
 SPOOLED = {("csv", ""), ("csv", "--state"), ("parquet", "--state")}
 
 
