@@ -66,11 +66,23 @@ uint64_t fd_copy(int from, uint64_t at, int to, uint64_t n)
     return n - left;
 }
 
-enum rc fd_open_temporary(int *out_fd, struct err *e)
+#define TMPDIR_TEXT "TMPDIR names the directory"
+
+static const char *temporary_dir(void)
 {
     const char *dir = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
-    if (!dir || *dir == '\0')
-        dir = "/var/tmp";
+    return dir && *dir ? dir : "/var/tmp";
+}
+
+enum rc fd_temporary_failed(struct err *e, int errnum, const char *what)
+{
+    return err_sys(e, RC_IO, errnum, "%s: a temporary file in %s (" TMPDIR_TEXT ")", what,
+                   temporary_dir());
+}
+
+enum rc fd_open_temporary(int *out_fd, struct err *e)
+{
+    const char *dir = temporary_dir();
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) { /* an older file system */
         char *path = NULL;
@@ -84,7 +96,8 @@ enum rc fd_open_temporary(int *out_fd, struct err *e)
         errno = errnum;
     }
     if (fd < 0)
-        return err_sys(e, fd_open_rc(errno), errno, "%s: cannot create a temporary file", dir);
+        return err_sys(e, fd_open_rc(errno), errno,
+                       "%s: cannot create a temporary file (" TMPDIR_TEXT ")", dir);
     *out_fd = fd;
     return RC_OK;
 }

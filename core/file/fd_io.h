@@ -25,5 +25,7 @@ uint64_t fd_copy(int from, uint64_t at, int to, uint64_t n);
 
 /* A file without a name, that goes away by itself; in $TMPDIR, else /var/tmp. */
 enum rc fd_open_temporary(int *out_fd, struct err *e);
+/* RC_IO: such a file of `what` could not be written. */
+enum rc fd_temporary_failed(struct err *e, int errnum, const char *what);
 
 #endif

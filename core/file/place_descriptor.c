@@ -133,9 +133,10 @@ static int write_out(struct stream_place *s, const char *data, size_t n)
 static enum rc descriptor_place_write(struct place *p, const char *data, size_t n, struct err *e)
 {
     struct stream_place *s = stream_of(p);
-    int errnum = s->spool_fd >= 0 ? fd_write_all(s->spool_fd, data, n) : write_out(s, data, n);
+    bool is_spooled = s->spool_fd >= 0;
+    int errnum = is_spooled ? fd_write_all(s->spool_fd, data, n) : write_out(s, data, n);
     if (errnum)
-        return fail(p, errnum, e);
+        return is_spooled ? fd_temporary_failed(e, errnum, p->label) : fail(p, errnum, e);
     s->spooled += n;
     return RC_OK;
 }

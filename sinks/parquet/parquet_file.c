@@ -95,7 +95,7 @@ enum rc parquet_file_open(struct parquet_file *f, const struct parquet_settings 
                                             .run_id = settings->run_id,
                                             .started_ms = settings->started_ms};
     buf_init(&f->scratch, SIZE_MAX / 2);
-    row_groups_init(&f->groups);
+    row_groups_init(&f->groups, path);
     enum rc rc = parquet_mark_take(f, &mark, e);
     return rc == RC_OK ? open_stream(f, mark, e) : rc;
 }

@@ -7,8 +7,6 @@
 
 #define TAIL_BYTES_MAX ((size_t)256 << 10)
 
-static const char label[] = "the temporary file of a Parquet file";
-
 /* How one begins in the tail and in the file, as it is in memory; its texts follow. */
 struct head {
     uint64_t at, n_rows, plain_bytes, bytes, n_columns, first_len, last_len;
@@ -21,9 +19,9 @@ static void group_init(struct row_group *g)
     buf_init(&g->last, INT32_MAX);
 }
 
-void row_groups_init(struct row_groups *g)
+void row_groups_init(struct row_groups *g, const char *path)
 {
-    *g = (struct row_groups){.n = 0};
+    *g = (struct row_groups){.path = path};
     group_init(&g->next);
     buf_init(&g->tail, SIZE_MAX / 2);
 }
@@ -49,13 +47,14 @@ struct row_group *row_groups_next(struct row_groups *g)
 
 static enum rc spill(struct row_groups *g, struct err *e)
 {
-    enum rc rc = g->has_file ? RC_OK : fd_open_temporary(&g->fd, e);
-    if (rc != RC_OK)
-        return rc;
+    if (!g->has_file && fd_open_temporary(&g->fd, e) != RC_OK) {
+        err_prefix(e, "%s", g->path);
+        return e->rc;
+    }
     g->has_file = true;
     int errnum = fd_write_all(g->fd, g->tail.data, g->tail.len);
     if (errnum)
-        return err_sys(e, RC_IO, errnum, "%s", label);
+        return fd_temporary_failed(e, errnum, g->path);
     g->file_bytes += g->tail.len;
     buf_free(&g->tail);
     return RC_OK;
@@ -103,13 +102,15 @@ static enum rc take(struct row_group_reader *r, void *to, uint64_t n, struct err
     size_t got = 0;
     enum rc rc = RC_OK;
     if (at < g->file_bytes) {
-        rc = fd_read_at(g->fd, label, at, to, n, &got, e);
+        rc = fd_read_at(g->fd, "a temporary file", at, to, n, &got, e);
+        if (rc != RC_OK)
+            err_prefix(e, "%s", g->path);
     } else if (n <= g->tail.len - (at - g->file_bytes)) {
         memcpy(to, g->tail.data + (at - g->file_bytes), n);
         got = n;
     }
     if (rc == RC_OK && got < n)
-        rc = err_sys(e, RC_IO, EIO, "%s", label);
+        rc = fd_temporary_failed(e, EIO, g->path);
     r->at += n;
     return rc;
 }
@@ -120,7 +121,7 @@ static enum rc take_text(struct row_group_reader *r, struct buf *to, uint64_t n,
     if (n == 0)
         return RC_OK;
     if (n > to->max)
-        return err_sys(e, RC_IO, EIO, "%s", label);
+        return fd_temporary_failed(e, EIO, r->from->path);
     char *room = buf_reserve(to, n);
     if (!room)
         return err_nomem(e);

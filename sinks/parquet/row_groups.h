@@ -21,12 +21,14 @@ struct row_groups {
     uint64_t n, bytes;     /* of all row groups in the file */
     struct row_group next; /* row_groups_next() */
     struct buf tail;       /* the latest, behind those in the file */
+    const char *path;      /* for messages */
     bool has_file;
     int fd;
     uint64_t file_bytes;
 };
 
-void row_groups_init(struct row_groups *g);
+/* `path`: of the file with the row groups; the caller's. */
+void row_groups_init(struct row_groups *g, const char *path);
 void row_groups_free(struct row_groups *g); /* a zeroed one, too */
 
 /* An empty one, to be filled in and then added. */

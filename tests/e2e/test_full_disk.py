@@ -105,6 +105,15 @@ def test_full_disk(leadpipe, sandbox, control, tiny_disk, spec):
     assert (tiny_disk / "leads.csv").read_bytes() == EARLIER
 
 
+@pytest.mark.parametrize("spec, name", [("parquet,row-group=1:out/", ".parquet"), ("csv:-", "standard output"), ("parquet:-", "standard output")])
+def test_no_room_for_a_temporary_file(leadpipe, sandbox, tiny_disk, spec, name):
+    """Not where the output is: so it is said where, what for, and what has chosen that place."""
+    (tiny_disk / "ballast").write_bytes(b"x" * 200_000)
+    done = leadpipe("export", *sandbox.provider(), "-t", spec, env={**sandbox.env, "TMPDIR": str(tiny_disk)}, input=many_ids(400))
+    said = "%s: a temporary file in %s (TMPDIR names the directory): No space left on device" % (name, tiny_disk)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("words, name", [
     (["-t", "csv:folder"], "folder"), (["-t", "ndjson:folder"], "folder"), (["-t", "msgpack:folder/."], "folder/."),
     (["-t", "csv:out", "--failed", "folder"], "folder"), (["-t", "csv:out", "--manifest", "folder"], "folder"),

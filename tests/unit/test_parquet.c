@@ -643,7 +643,7 @@ static void test_row_groups(void **state)
     (void)state;
     struct row_groups groups;
     struct err e;
-    row_groups_init(&groups);
+    row_groups_init(&groups, "x.parquet");
     expect_groups(&groups, 0);
     for (size_t i = 0; i < 2000; i++) {
         fill_group(row_groups_next(&groups), i);
@@ -662,7 +662,8 @@ static void test_row_groups(void **state)
     while ((rc = row_group_read(&r, &e)) == RC_OK)
         continue;
     assert_int_equal(rc, RC_IO);
-    assert_string_equal(e.msg, "the temporary file of a Parquet file: Input/output error");
+    assert_non_null(strstr(e.msg, "x.parquet: a temporary file in "));
+    assert_non_null(strstr(e.msg, " (TMPDIR names the directory): Input/output error"));
     row_group_reader_free(&r);
     row_groups_free(&groups);
 }
