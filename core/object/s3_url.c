@@ -15,11 +15,15 @@ static bool is_bucket(struct str name)
            name.ptr[0] != '-';
 }
 
+/* Of ASCII, or U+0080 to U+009F. */
 static bool has_control_character(struct str key)
 {
+    unsigned char before = 0;
     for (size_t i = 0; i < key.len; i++) {
-        if ((unsigned char)key.ptr[i] < 0x20 || key.ptr[i] == 0x7f)
+        unsigned char c = (unsigned char)key.ptr[i];
+        if (c < 0x20 || c == 0x7f || (before == 0xc2 && c >= 0x80 && c <= 0x9f))
             return true;
+        before = c;
     }
     return false;
 }

@@ -544,7 +544,7 @@ def test_placeholders(resumed, s3):
     ("s3://", "names no object"), ("s3:///x", "name of the bucket"), ("s3://lea ds/x", "name of the bucket"),
     ("s3://leads", "names no object"), ("s3://leads/a/../b", "segment"),
     ("s3://leads//x", "slash"), ("s3://leads/" + "x" * 1025, "too long"), ("s3://leads/x{day}", "braces"),
-    ("s3://leads/a\tb", "control"), ("S3://leads/x", "is a URL"), ("gs://leads/x", "is a URL"),
+    ("s3://leads/a\tb", "control"), ("s3://leads/a\u0085b", "control"), ("s3://leads/\u009b/", "control"), ("S3://leads/x", "is a URL"), ("gs://leads/x", "is a URL"),
 ])
 def test_targets_that_are_refused(exports, s3, target, text):
     done = exports("-t", "ndjson:" + target, "-t", "ndjson:s3://leads/other", status=2)

@@ -34,6 +34,10 @@ static void urls(void **state)
         {"s3://b//k", false, NULL, NULL, "slash"},
         {"s3://b/\xff", false, NULL, NULL, "UTF-8"},
         {"s3://b/a\x7f", false, NULL, NULL, "control character"},
+        {"s3://b/a\xc2\x80", false, NULL, NULL, "control character"},
+        {"s3://b/\xc2\x9fz", false, NULL, NULL, "control character"},
+        {"s3://b/\xc2\xa0", false, "b", "\xc2\xa0", NULL},
+        {"s3://b/\xc4\x80", false, "b", "\xc4\x80", NULL},
         {"s3://b/{x", false, NULL, NULL, "braces"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
