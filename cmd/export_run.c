@@ -174,7 +174,8 @@ static enum rc set_files(struct export *x, struct err *e)
         size_t n = option_paths(o, &x->options, &paths);
         bool is_name = n && paths[0] == x->options.provider && x->profile->is_builtin;
         for (size_t i = 0; i < n && !is_name; i++)
-            x->files[x->cfg.n_files++] = (struct run_file){paths[i], o->name, o->file};
+            x->files[x->cfg.n_files++] =
+                (struct run_file){.path = paths[i], .option = o->name, .use = o->file};
     }
     x->cfg.files = x->files;
     return RC_OK;

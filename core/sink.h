@@ -131,6 +131,7 @@ struct sink_cfg {
     const char
         *spec; /* as given, for messages (no option values, no user, password or query of a URL) */
     const char *target; /* after the colon: path, URL or "-" */
+    bool makes_folder;  /* the run makes the folder that `target` is in: outfile_check_new() */
     const void *opts;   /* the sink's own option struct, filled by the parser */
     const struct profile *profile;
     const struct schema *schema; /* undocumented columns: from prepare() on, not before; or NULL */

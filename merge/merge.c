@@ -210,9 +210,10 @@ static enum rc find_sinks(struct merge *m, struct err *e)
 
 static enum rc check_all(struct merge *m, struct err *e)
 {
-    struct run_file files[] = {{m->cfg.failed_path, "failed", FILE_WRITTEN},
-                               {m->cfg.missing_path, "missing", FILE_WRITTEN},
-                               {m->cfg.manifest_path, "manifest", FILE_WRITTEN}};
+    const struct run_file files[] = {
+        {.path = m->cfg.failed_path, .option = "failed", .use = FILE_WRITTEN},
+        {.path = m->cfg.missing_path, .option = "missing", .use = FILE_WRITTEN},
+        {.path = m->cfg.manifest_path, .option = "manifest", .use = FILE_WRITTEN}};
     struct run_file wanted[3];
     m->run_cfg.files = wanted;
     for (size_t i = 0; i < 3; i++) {

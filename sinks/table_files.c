@@ -110,7 +110,9 @@ static enum rc check_paths(const struct table_files_cfg *cfg, const struct table
             return rc;
     }
     for (size_t i = 0; i < t->n; i++) {
-        enum rc rc = outfile_check(places, t->items[i].path, e);
+        const char *path = t->items[i].path;
+        enum rc rc = cfg->sink->makes_folder ? outfile_check_new(places, path, e)
+                                             : outfile_check(places, path, e);
         if (rc != RC_OK)
             return rc;
     }

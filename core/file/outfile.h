@@ -154,6 +154,9 @@ bool outfile_probe(const struct places *places, const char *path, const char *su
 /* Of a folder that files are to be written to. Could outfile_make_dirs() make it, and files be made in it? Touches nothing. RC_USAGE. */
 enum rc outfile_check_dirs(const struct places *places, const char *path, struct err *e);
 
+/* As outfile_check(), of a file whose folder will be made if it is not there. */
+enum rc outfile_check_new(const struct places *places, const char *path, struct err *e);
+
 /* Makes a folder and its missing parents (mode 0777 less umask), where there are folders. */
 enum rc outfile_make_dirs(const char *path, struct err *e);
 

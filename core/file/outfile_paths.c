@@ -1,4 +1,5 @@
 /* What outfile.h says of paths that are not open: each is asked of the place that it leads to. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -102,6 +103,19 @@ enum rc outfile_check_dirs(const struct places *places, const char *path, struct
     struct target t = {.fd = DESCRIPTOR_NONE};
     enum rc rc = target_find(&t, places, path, OUTFILE_PART, e);
     target_free(&t);
+    return rc;
+}
+
+enum rc outfile_check_new(const struct places *places, const char *path, struct err *e)
+{
+    struct stat st;
+    if (!outfile_is_file(path) || outfile_is_url(path))
+        return outfile_check(places, path, e);
+    char *folder = folder_of(path);
+    enum rc rc = folder ? folder_check_make(folder, e) : err_nomem(e);
+    if (rc == RC_OK && stat(folder, &st) == 0)
+        rc = outfile_check(places, path, e);
+    free(folder);
     return rc;
 }
 

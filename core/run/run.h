@@ -56,6 +56,7 @@ struct run_file {
     const char *path;
     const char *option; /* without its dashes */
     enum file_use use;
+    bool makes_folder; /* the run makes the folder that it is in */
 };
 
 struct run_progress {

@@ -104,24 +104,27 @@ enum rc run_check_add_sink(struct run_files *l, const struct run_sink_cfg *sink,
 
 /* A folder that does not exist is no error if the run makes it for an output. */
 static enum rc check_written(const struct run_files *l, const struct places *places,
-                             const char *path, struct err *e)
+                             const struct run_file *f, struct err *e)
 {
     bool makes_folder;
-    enum rc rc = run_files_make_folder(l, path, &makes_folder, e);
-    return rc == RC_OK && !makes_folder ? outfile_check(places, path, e) : rc;
+    enum rc rc = run_files_make_folder(l, f->path, &makes_folder, e);
+    if (rc != RC_OK || makes_folder)
+        return rc;
+    return f->makes_folder ? outfile_check_new(places, f->path, e)
+                           : outfile_check(places, f->path, e);
 }
 
 /* In messages a file that is written is called `who`, and one that is read "`what` `of`". */
-static enum rc add_file(struct run_files *l, const struct places *places, const char *path,
-                        enum file_use use, const char *who, const char *what, const char *of,
-                        struct err *e)
+static enum rc add_file(struct run_files *l, const struct places *places, const struct run_file *f,
+                        const char *who, const char *what, const char *of, struct err *e)
 {
+    const char *path = f->path;
     enum rc rc = RC_OK;
-    switch (use) {
+    switch (f->use) {
     case FILE_DATABASE:
         return add_database(l, path, who, e);
     case FILE_WRITTEN:
-        rc = check_written(l, places, path, e);
+        rc = check_written(l, places, f, e);
         if (rc == RC_OK)
             return add_output(l, places, path, who, e);
         err_prefix(e, "%s", who);
@@ -139,7 +142,7 @@ enum rc run_check_add_option(struct run_files *l, const struct places *places,
 {
     char option[OPTION_BYTES];
     (void)snprintf(option, sizeof option, "--%s", f->option);
-    return add_file(l, places, f->path, f->use, option, "the file of", option, e);
+    return add_file(l, places, f, option, "the file of", option, e);
 }
 
 /* Files that options of a sink name: they are read, or written in addition to those of paths(). */
@@ -155,8 +158,10 @@ static enum rc add_sink_options(struct run_files *l, const struct run_sink_cfg *
         char what[OPTION_BYTES], who[OPTION_BYTES + WHO_BYTES];
         (void)snprintf(what, sizeof what, "the %s of", spec->name);
         (void)snprintf(who, sizeof who, "%s of %s", spec->name, sink->cfg.spec);
-        for (size_t i = 0; rc == RC_OK && i < n; i++)
-            rc = add_file(l, sink->cfg.places, paths[i], spec->file, who, what, sink->cfg.spec, e);
+        for (size_t i = 0; rc == RC_OK && i < n; i++) {
+            const struct run_file f = {.path = paths[i], .option = spec->name, .use = spec->file};
+            rc = add_file(l, sink->cfg.places, &f, who, what, sink->cfg.spec, e);
+        }
     }
     return rc;
 }

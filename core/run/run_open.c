@@ -223,6 +223,8 @@ static enum rc open_outputs(struct run *r, struct err *e)
     if (rc == RC_OK)
         rc = blame_state(r, fetcher_open(&r->fetcher, &r->loop.loop, e), e);
     if (rc == RC_OK)
+        rc = run_targets_make_folders(&r->targets, e);
+    if (rc == RC_OK)
         rc = open_ledger(r, e);
     if (rc == RC_OK)
         rc = open_sinks(r, e);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/file/folder.h"
 #include "core/file/outfile.h"
 
 #define TEXTS_BYTES_MAX ((size_t)64 << 20)
@@ -58,6 +59,14 @@ static enum rc fill_text(struct run_targets *t, const char **text, const struct 
     return RC_OK;
 }
 
+/* Does the name of the folder depend on the run? Then nobody else can have made it. */
+static bool makes_folder(const char *given, const char *filled)
+{
+    const char *slash = strrchr(given, '/');
+    size_t n = slash ? (size_t)(slash - given) : 0;
+    return !outfile_is_url(given) && strncmp(given, filled, n + (slash != NULL)) != 0;
+}
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 /* A target that is not a file (a webhook's URL) is left unchanged. */
@@ -97,11 +106,38 @@ enum rc run_targets_fill(struct run_targets *t, const struct run_cfg *given, con
         t->sinks[i] = given->sinks[i];
         if (writes_files(&t->sinks[i]))
             rc = fill_text(t, &t->sinks[i].cfg.target, &v, e);
+        t->sinks[i].cfg.makes_folder =
+            makes_folder(given->sinks[i].cfg.target, t->sinks[i].cfg.target);
     }
     for (size_t i = 0; rc == RC_OK && i < given->n_files; i++) {
         t->files[i] = given->files[i];
         if (t->files[i].use == FILE_WRITTEN)
             rc = fill_text(t, &t->files[i].path, &v, e);
+        t->files[i].makes_folder = makes_folder(given->files[i].path, t->files[i].path);
+    }
+    return rc;
+}
+
+static enum rc make_folder(const char *path, struct err *e)
+{
+    if (!outfile_is_file(path))
+        return RC_OK;
+    char *folder = folder_of(path);
+    enum rc rc = folder ? outfile_make_dirs(folder, e) : err_nomem(e);
+    free(folder);
+    return rc;
+}
+
+enum rc run_targets_make_folders(const struct run_targets *t, struct err *e)
+{
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < t->cfg.n_sinks; i++) {
+        if (t->sinks[i].cfg.makes_folder)
+            rc = make_folder(t->sinks[i].cfg.target, e);
+    }
+    for (size_t i = 0; rc == RC_OK && i < t->cfg.n_files; i++) {
+        if (t->files[i].makes_folder)
+            rc = make_folder(t->files[i].path, e);
     }
     return rc;
 }

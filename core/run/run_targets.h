@@ -20,6 +20,9 @@ struct run_targets {
 enum rc run_targets_fill(struct run_targets *t, const struct run_cfg *given, const char *run_id,
                          int64_t started_wall_ms, struct err *e);
 
+/* Makes the folders whose names depend on the run: nobody else can. */
+enum rc run_targets_make_folders(const struct run_targets *t, struct err *e);
+
 /* Removes the unfinished files of run `then` at targets that `now` does not have. */
 void run_targets_discard(const struct run_targets *then, const struct run_targets *now);
 

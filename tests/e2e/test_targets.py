@@ -247,6 +247,33 @@ def test_directories_and_files(leadpipe, sandbox, words, says):
     assert sorted(os.listdir(leadpipe.folder)) == ["ids", "in", "other"]
 
 
+DATED = [["-t", "%s:%s" % (kind, path)] for kind in ("csv", "ndjson", "msgpack", "parquet") for path in ("run={run_id}/x", "a/dt={date}/{run_id}/x")] + [
+    ["-t", "ndjson:y", "--" + option, "{run_id}/about"] for option in ("failed", "missing", "schema", "manifest", "summary-file", "report", "metrics")]
+
+
+@pytest.mark.parametrize("state", [[], ["--state", "s"]], ids=["", "state"])
+@pytest.mark.parametrize("words", DATED, ids=lambda words: " ".join(words[-2:]))
+def test_a_folder_of_the_run_is_made(leadpipe, sandbox, words, state):
+    """Nobody else can: each run has another one."""
+    command = ["export", *sandbox.provider(), *words, *state]
+    for n in (1, 2):
+        before = sorted(leadpipe.folder.rglob("*"))
+        checked = leadpipe("check", *command[1:], "--id", "plain-1", env=sandbox.env)
+        assert "the directory" not in checked.stdout.decode() + checked.stderr and checked.returncode == 0, checked
+        assert sorted(leadpipe.folder.rglob("*")) == before
+        done = leadpipe(*command, input="plain-%d\n" % n, env=sandbox.env)
+        assert done.returncode == 0, done.stderr
+        assert len([path for path in leadpipe.folder.rglob("*") if path.name in ("x", "about") and path.is_file()]) == n
+
+
+def test_a_folder_of_the_run_that_cannot_be_made(leadpipe, sandbox):
+    (leadpipe.folder / "file").write_text("")
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:file/{run_id}/x", input="plain-1\n", env=sandbox.env)
+    assert done.returncode == 2 and "Not a directory" in done.stderr, done.stderr
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:new/{run_id}.ndjson", input="plain-1\n", env=sandbox.env)
+    assert done.returncode == 2 and "create it: mkdir -p new" in done.stderr and os.listdir(leadpipe.folder) == ["file"], done.stderr
+
+
 SECRET = "whsec_" + "c2VjcmV0LW9mLTI0LWJ5dGVzLi4u"
 
 READ = {
