@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,59 +142,75 @@ static void file_free(struct buf *file)
     buf_free(file);
 }
 
-static struct str next_line(char **text)
+/* Without the blanks around it; `*indent`: how many are before it. */
+static struct str next_line(char **text, size_t *indent)
 {
     char *line = *text;
     size_t n = strcspn(line, "\r\n");
     *text = line + n + (line[n] != '\0');
     line[n] = '\0';
-    while (*line == ' ' || *line == '\t') {
-        line++;
-        n--;
-    }
+    *indent = strspn(line, " \t");
+    line += *indent;
+    n -= *indent;
     while (n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t'))
         line[--n] = '\0';
     return (struct str){line, n};
 }
 
-/* "name = value"; the value has a NUL behind it. */
+/* "name = value", or with a colon; the value has a NUL behind it. */
 static const char *value_of(struct str line, const char *name)
 {
     size_t n = strlen(name);
-    if (line.len <= n || memcmp(line.ptr, name, n) != 0)
+    if (line.len <= n || strncasecmp(line.ptr, name, n) != 0)
         return NULL;
     const char *p = line.ptr + n;
     while (*p == ' ' || *p == '\t')
         p++;
-    if (*p++ != '=')
+    if (*p != '=' && *p != ':')
         return NULL;
+    p++;
     while (*p == ' ' || *p == '\t')
         p++;
     return p;
 }
 
-/* The lines of one section, cut in place. False: there is none of that name. */
+static void read_member(struct aws_keys *out, struct str line)
+{
+    const char *value;
+    if ((value = value_of(line, members[0])))
+        out->access_key = value;
+    else if ((value = value_of(line, members[1])))
+        out->secret_key = value;
+    else if ((value = value_of(line, members[2])))
+        out->session_token = *value ? value : NULL; /* as in the environment */
+}
+
+/* "[profile]", with anything behind it. */
+static bool is_header_of(struct str line, const char *profile)
+{
+    const char *end = memrchr(line.ptr, ']', line.len);
+    return end && str_eq_c((struct str){line.ptr + 1, (size_t)(end - line.ptr - 1)}, profile);
+}
+
+/* The lines of one section, cut in place, as the tools of AWS read them: a line that is further to the right than the member
+ * above it belongs to that one's value, as in a block "s3 =". False: there is no section of that name. */
 static bool read_profile(struct aws_keys *out, char *text, const char *profile)
 {
-    bool is_it = false, found = false;
+    bool is_it = false, found = false, has_member = false;
+    size_t of_member = 0;
     while (*text) {
-        struct str line = next_line(&text);
-        const char *value;
-        if (line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == ';')
+        size_t indent;
+        struct str line = next_line(&text, &indent);
+        bool is_comment = line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == ';';
+        if (is_comment || (has_member && indent > of_member))
             continue;
-        if (line.ptr[0] == '[') {
-            is_it = line.len == strlen(profile) + 2 && line.ptr[line.len - 1] == ']' &&
-                    memcmp(line.ptr + 1, profile, line.len - 2) == 0;
-            found |= is_it;
-        } else if (!is_it) {
-            continue;
-        } else if ((value = value_of(line, members[0]))) {
-            out->access_key = value;
-        } else if ((value = value_of(line, members[1]))) {
-            out->secret_key = value;
-        } else if ((value = value_of(line, members[2]))) {
-            out->session_token = *value ? value : NULL; /* as in the environment */
-        }
+        of_member = indent;
+        has_member = line.ptr[0] != '[';
+        if (!has_member)
+            is_it = is_header_of(line, profile);
+        else if (is_it)
+            read_member(out, line);
+        found |= is_it;
     }
     return found;
 }

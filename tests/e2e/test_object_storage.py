@@ -1,5 +1,6 @@
 """Outputs that are objects (s3://BUCKET/KEY), against a server that verifies every request (tests/sandbox/s3.py)."""
 
+import configparser
 import hashlib
 import json
 import os
@@ -661,6 +662,35 @@ def test_credentials(exports, s3):
     assert "InvalidAccessKeyId" in done.stderr and "other-secret" not in done.stderr
     done = exports("-t", "ndjson:s3://leads/x", env=dict(plain, HOME=home, AWS_PROFILE="day"), status=2)
     assert "there is no profile [day]" in done.stderr
+
+
+PLAIN = "aws_access_key_id = KEY\naws_secret_access_key = SECRET\n"
+CREDENTIALS = {
+    "plain": "[default]\n" + PLAIN,
+    "a comment behind the profile": "[default] ; mine\n" + PLAIN,
+    "capitals": "[default]\nAWS_ACCESS_KEY_ID = KEY\nAws_Secret_Access_Key=SECRET\n",
+    "colons": "[default]\naws_access_key_id: KEY\naws_secret_access_key :SECRET\n",
+    "a block behind": "[default]\n" + PLAIN + "s3 =\n  aws_access_key_id = WRONG\n\n  # comment\n  aws_secret_access_key = WRONG\n",
+    "a block before": "[default]\ns3 =\n\taws_access_key_id = WRONG\n" + PLAIN,
+    "a block of another profile": "[other]\ns3 =\n  [default]\n  aws_access_key_id = WRONG\n[default]\n" + PLAIN,
+    "all are indented": "  [default]\n  aws_access_key_id = KEY\n   aws_access_key_id = WRONG\n  aws_secret_access_key = SECRET\n",
+    "only the first is": "[default]\n  aws_access_key_id = KEY\naws_secret_access_key = SECRET\n  aws_secret_access_key = WRONG\n",
+    "another profile": "[default ]\naws_access_key_id = WRONG\n[defaults]\naws_access_key_id = WRONG\n[default]\n" + PLAIN + "[x]\naws_access_key_id = WRONG",
+    "alike names": "[default]\n" + PLAIN + "aws_access_key_id2 = WRONG\naws_access_key = WRONG\nx aws_secret_access_key = WRONG\n",
+}
+
+
+@pytest.mark.parametrize("text", CREDENTIALS)
+def test_credentials_are_read_as_by_the_tools_of_aws(exports, s3, text):
+    path = exports.folder / "creds"
+    text = CREDENTIALS[text].replace("KEY\n", s3.access_key + "\n").replace("SECRET\n", s3.secret_key + "\n")
+    for ending in "\n", "\r\n":
+        path.write_bytes(text.replace("\n", ending).encode())
+        exports("-t", "ndjson:s3://leads/x", env=dict(exports.sandbox.env, AWS_SHARED_CREDENTIALS_FILE=path))
+    found = configparser.RawConfigParser(default_section=None)
+    found.read_string(text)  # what they read files with
+    read = {name: found["default"][name].split("\n")[0] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    assert read == {"aws_access_key_id": s3.access_key, "aws_secret_access_key": s3.secret_key}
 
 
 @pytest.mark.parametrize("value, text", [("a b c d", "contains a space"), ("a\u00e9b", "contains "), ("", "is empty")])
