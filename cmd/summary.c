@@ -121,8 +121,9 @@ static void print_lacks(struct messages *m, const struct run_result *r)
     struct buf options;
     buf_init(&options, PATHS_BYTES_MAX);
     run_result_put_lacks(&options, r);
-    messages_writef(m, LOG_LEVEL_ERROR, NULL, "the outputs are published, but not what %s name%s",
-                    buf_cstr(&options), r->lacks & (r->lacks - 1) ? "" : "s");
+    messages_writef(m, LOG_LEVEL_ERROR, NULL, "the outputs are published, but not %s of %s",
+                    r->lacks & (r->lacks - 1) ? "all of the files" : "the file",
+                    buf_cstr(&options));
     buf_free(&options);
 }
 

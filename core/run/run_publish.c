@@ -200,13 +200,19 @@ static bool is_lacking(const char *path, const struct outfile *f)
     return path && !(f && outfile_is_published(f));
 }
 
+static void note_lists(const struct run *r, struct run_result *out)
+{
+    out->lacks &= ~(unsigned)(ABOUT_FAILED | ABOUT_MISSING);
+    out->lacks |= ledger_lacks(r->outcomes.ledger, false) ? ABOUT_FAILED : 0;
+    out->lacks |= ledger_lacks(r->outcomes.ledger, true) ? ABOUT_MISSING : 0;
+}
+
 /* Which files about the run stay as they were, or missing, although its outputs are new? */
 static void note_lacks(const struct run *r, struct run_result *out, const struct reports *reports)
 {
     out->lacks = is_lacking(r->cfg->schema_path, reports->schema) ? ABOUT_SCHEMA : 0;
     out->lacks |= is_lacking(r->cfg->manifest_path, reports->manifest) ? ABOUT_MANIFEST : 0;
-    out->lacks |= ledger_lacks(r->outcomes.ledger, false) ? ABOUT_FAILED : 0;
-    out->lacks |= ledger_lacks(r->outcomes.ledger, true) ? ABOUT_MISSING : 0;
+    note_lists(r, out);
 }
 
 /* A database that has lost its connection in the second phase has merged once more, and may have found that other shards have
@@ -353,6 +359,8 @@ static void end_stopped(struct run *r, struct run_result *out)
         note_error(out, &e);
     if (!out->refused && ledger_publish(r->outcomes.ledger, false, &e) != RC_OK)
         note_error(out, &e);
+    if (out->published)
+        note_lists(r, out);
     if (!out->published && commit_settled(r, &e) != RC_OK)
         note_error(out, &e);
     out->exit_status = exit_status_of(r, out);

@@ -58,9 +58,9 @@ static enum rc recover_sink(const struct resume_plan *p, size_t i, const struct 
                    sink->cfg.spec);
 }
 
-/* `results`: of the record; NULL: only checks. */
+/* `results`: of the record; NULL: only checks. *files_begun: some files may have changed, now or before. */
 static enum rc recover_sinks(const struct resume_plan *p, bool withheld,
-                             struct sink_result *results, struct err *e)
+                             struct sink_result *results, bool *files_begun, struct err *e)
 {
     size_t order[RUN_SINKS_MAX];
     size_t n_without_files;
@@ -70,7 +70,10 @@ static enum rc recover_sinks(const struct resume_plan *p, bool withheld,
                                                .takes_back = withheld,
                                                .only_check = !results,
                                                .result = results ? &results[order[i]] : NULL};
+        bool changes_files = results && !withheld && i >= n_without_files;
+        *files_begun |= changes_files && !p->cfg->sinks[order[i]].ops->commits_at_once;
         rc = recover_sink(p, order[i], &recovery, e);
+        *files_begun |= changes_files && rc == RC_OK;
     }
     return rc;
 }
@@ -109,14 +112,25 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
     return rc;
 }
 
-static enum rc recover_about(const struct resume_plan *p, bool only_check, struct err *e)
+/* *lacks: enum run_about, of those that may not be published if it fails. */
+static enum rc recover_about(const struct resume_plan *p, bool only_check, unsigned *lacks,
+                             struct err *e)
 {
     const struct str *more = p->run.texts + p->cfg->n_sinks;
-    enum rc rc = recover_files(p, p->cfg->failed_path, p->cfg->missing_path, more[RUN_TEXT_LISTS],
-                               only_check, e);
+    const struct run_cfg *cfg = p->cfg;
+    unsigned reports =
+        (cfg->schema_path ? ABOUT_SCHEMA : 0U) | (cfg->manifest_path ? ABOUT_MANIFEST : 0U);
+    *lacks =
+        reports | (cfg->failed_path ? ABOUT_FAILED : 0U) | (cfg->missing_path ? ABOUT_MISSING : 0U);
+    enum rc rc =
+        recover_files(p, cfg->failed_path, cfg->missing_path, more[RUN_TEXT_LISTS], only_check, e);
+    if (rc != RC_OK)
+        return rc;
+    *lacks = reports;
+    rc = recover_files(p, cfg->schema_path, cfg->manifest_path, more[RUN_TEXT_REPORTS], only_check,
+                       e);
     if (rc == RC_OK)
-        rc = recover_files(p, p->cfg->schema_path, p->cfg->manifest_path, more[RUN_TEXT_REPORTS],
-                           only_check, e);
+        *lacks = 0;
     return rc;
 }
 
@@ -132,13 +146,14 @@ static enum rc of_state(const struct resume_plan *p, enum rc rc, struct err *e)
 static enum rc recover_all(const struct resume_plan *p, struct sink_result *sinks,
                            struct run_result *out, struct err *e)
 {
-    bool withheld = out->withheld != WITHHELD_NOT;
-    out->in_part = !withheld; /* unless it succeeds */
-    enum rc rc = recover_sinks(p, withheld, sinks, e);
+    bool withheld = out->withheld != WITHHELD_NOT, files_begun = false;
+    unsigned lacks = 0;
+    enum rc rc = recover_sinks(p, withheld, sinks, &files_begun, e);
+    out->in_part = files_begun && rc != RC_OK;
     if (rc == RC_OK) {
-        out->in_part = false;
         out->published = !withheld;
-        rc = recover_about(p, false, e);
+        rc = recover_about(p, false, &lacks, e);
+        out->lacks = withheld ? 0 : lacks;
     }
     return of_state(p, rc, e);
 }
@@ -151,9 +166,11 @@ static enum rc check_all(const struct resume_plan *p, bool withheld, struct err 
                        "%s: is damaged: it does not say how to finish each of its outputs; restore "
                        "it, or remove it to start over",
                        p->cfg->state_path);
-    enum rc rc = recover_sinks(p, withheld, NULL, e);
+    bool none_begun = false;
+    unsigned none_lacks;
+    enum rc rc = recover_sinks(p, withheld, NULL, &none_begun, e);
     if (rc == RC_OK)
-        rc = recover_about(p, true, e);
+        rc = recover_about(p, true, &none_lacks, e);
     return of_state(p, rc, e);
 }
 

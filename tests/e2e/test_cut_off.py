@@ -150,9 +150,20 @@ def test_only_a_file_about_the_run_is_not_published(leadpipe, sandbox, option, s
         done = leadpipe(*words, input=resumes.lines(IDS), env={**sandbox.env, **faults})
         assert done.returncode == 1 and "about: Input/output error" in done.stderr, done.stderr
         assert (leadpipe.folder / "one.ndjson").exists() and "no output file was published" not in done.stderr
-        assert '"published":true' in done.stderr and "the outputs are published" in done.stderr, done.stderr
+        assert '"published":true' in done.stderr and "the outputs are published, but not the file of --%s\n" % option in done.stderr, done.stderr
+        assert "the run published its outputs, but not every file about it" in done.stderr, done.stderr
     leadpipe(*words, input=resumes.lines(IDS), env=sandbox.env)
     assert (leadpipe.folder / "about").exists()
+
+
+@pytest.mark.parametrize("state", [[], ["--state", "state"]], ids=["", "state"])
+def test_a_list_that_is_published_at_the_second_try(leadpipe, sandbox, state):
+    """It is tried once more at the end of a run that has failed; what is not there by then is the schema."""
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": "op=rename path=about fail=EIO to=1"}
+    words = ["export", *sandbox.provider(), "-t", "ndjson:one.ndjson", "--missing", "about", "--schema", "s.json", *state]
+    done = leadpipe(*words, input=resumes.lines([*IDS, "gone~missing"]), env={**sandbox.env, **faults})
+    assert done.returncode == 1 and (leadpipe.folder / "about").read_text() and not (leadpipe.folder / "s.json").exists(), done.stderr
+    assert "the outputs are published, but not the file of --schema\n" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("sink", ["ndjson:-", "csv:/dev/fd/1", "msgpack:/dev/stdout"])

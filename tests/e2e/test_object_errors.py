@@ -162,8 +162,9 @@ def test_only_a_file_about_the_run_is_refused(exports, s3, refused, words):
     done = exports(*run, status=1)
     assert "x.ndjson" in s3.data() and (exports.folder / "local").exists() and not set(refused) & set(s3.data())
     lacking = ["--" + name for name in ABOUT if name not in s3.data()]
-    said = "the outputs are published, but not what %s name" % " and ".join(", ".join(lacking).rsplit(", ", 1))
-    assert said in done.stderr and "no output file was published" not in done.stderr, done.stderr
+    said = "the outputs are published, but not %s of %s" % (
+        "all of the files" if len(lacking) > 1 else "the file", " and ".join(", ".join(lacking).rsplit(", ", 1)))
+    assert said + "\n" in done.stderr and "no output file was published" not in done.stderr, done.stderr
     assert "manifest" not in s3.data() or json.loads(s3.data()["manifest"])["published"] is True
     done = exports(*run, status=1)
     assert "no output file was published" not in done.stderr and "are unchanged" not in done.stderr, done.stderr

@@ -670,6 +670,25 @@ def test_what_is_staged_is_as_private_as_the_database(night, mode):
     assert {".leads.db.leadpipe-part": mode, ".leads.db.leadpipe-part-journal": mode} == modes and night.path.stat().st_mode & 0o777 == mode
 
 
+@rigs.needs_library
+@pytest.mark.parametrize("state", [[], ["--state", "s"]], ids=["", "state"])
+@pytest.mark.parametrize("existing, rule", [(True, "op=write path=leads.db-wal fail=ENOSPC"), (False, "op=sync path=. fail=EIO")])
+def test_a_database_that_cannot_be_written_is_called_unchanged(night, existing, rule, state):
+    """In the run itself, and with a state in the next one, which only publishes."""
+    if existing:
+        night.run()
+        night.payloads["L1"] = payload(1, email="new@example.com")
+    before = dump(night.path) if existing else None
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(night.leadpipe.folder), "FAULTFS_RULES": rule}
+    for _ in range(2):
+        done = night.leadpipe(*night.arguments("", *state), env={**KEY, **faults})
+        assert done.returncode == 1 and "may be new" not in done.stderr and "in part" not in done.stderr, done.stderr
+        assert (dump(night.path) if existing else night.path.exists() or None) == before, done.stderr
+    night.run("", *state)
+    assert len(rows_of(night.path, "leads")) == 40
+    no_junk(night.leadpipe.folder, "leads.db")
+
+
 # --- kills ------------------------------------------------------------------------------------------------------
 
 def night_of(leadpipe, server, payloads, n):
