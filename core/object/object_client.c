@@ -89,14 +89,22 @@ static bool is_tried_again(struct object_call *call)
     return is_worth_it && http_engine_retry(engine, r, error->code);
 }
 
+static void read_error(const struct object_client *c, const struct http_request *r,
+                       struct s3_error *out)
+{
+    s3_error_read(out, r->status, buf_str(&r->answer), http_field(r, S3_REGION_FIELD, 0),
+                  c->cfg->secrets);
+    if (strcmp(out->region, c->cfg->region) == 0) /* to give it would change nothing */
+        out->region[0] = '\0';
+}
+
 void object_client_done(void *client, struct http_request *r)
 {
     struct object_client *c = client;
     struct object_call *call = r->owner;
     object_call_keep_field(call->answer_upload, http_field(r, SIGV4_UPLOAD_FIELD, 0));
     if (r->end == HTTP_ANSWERED) {
-        s3_error_read(&call->error, r->status, buf_str(&r->answer),
-                      http_field(r, S3_REGION_FIELD, 0), c->cfg->secrets);
+        read_error(c, r, &call->error);
         if (call->error.code[0] && is_tried_again(call))
             return;
     }
@@ -121,8 +129,7 @@ static void on_explain(void *ctx, const struct http_request *r, struct buf *out)
 {
     struct object_client *c = ctx;
     struct s3_error error = {.status = 0};
-    s3_error_read(&error, r->status, buf_str(&r->answer), http_field(r, S3_REGION_FIELD, 0),
-                  c->cfg->secrets);
+    read_error(c, r, &error);
     if (s3_error_has_code(&error))
         buf_addf(out, "%s%s%s", error.code, error.message[0] ? ": " : "", error.message);
     c->last_refusal = error;
@@ -133,7 +140,7 @@ static void on_fatal(void *ctx, const struct err *e)
 {
     struct object_client *c = ctx;
     const char *advice = s3_error_advice(&c->last_refusal);
-    bool is_about_it = s3_error_has_code(&c->last_refusal) && strstr(e->msg, c->last_refusal.code);
+    bool is_about_it = c->last_refusal.code[0] && strstr(e->msg, c->last_refusal.code);
     pthread_mutex_lock(&c->lock);
     if (c->fatal.rc == RC_OK && is_about_it && advice)
         (void)err_set(&c->fatal, e->rc, "%s; %s", e->msg, advice);

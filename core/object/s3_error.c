@@ -18,6 +18,18 @@ static void keep(char *out, size_t size, struct str text)
     }
 }
 
+/* It is named in advice, which is there to be copied. */
+static void keep_region(struct s3_error *out, struct str text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    out->region[0] = '\0';
+    if (!text.len || text.len >= sizeof out->region)
+        return;
+    keep(out->region, sizeof out->region, text);
+    if (out->region[strspn(out->region, allowed)])
+        out->region[0] = '\0';
+}
+
 static enum rc on_leaf(void *error, const char *path, struct str text)
 {
     struct s3_error *out = error;
@@ -26,7 +38,7 @@ static enum rc on_leaf(void *error, const char *path, struct str text)
     else if (strcmp(path, "Error/Message") == 0)
         keep(out->message, sizeof out->message, text);
     else if (strcmp(path, "Error/Region") == 0)
-        keep(out->region, sizeof out->region, text);
+        keep_region(out, text);
     return RC_OK;
 }
 
@@ -34,8 +46,8 @@ void s3_error_read(struct s3_error *out, int status, struct str body, struct str
                    struct secrets *secrets)
 {
     *out = (struct s3_error){.status = status};
-    keep(out->region, sizeof out->region, region); /* unless the body has one */
-    (void)xml_leaves(body, on_leaf, out);          /* what came before it broke off counts */
+    keep_region(out, region);             /* unless the body has one */
+    (void)xml_leaves(body, on_leaf, out); /* what came before it broke off counts */
     secrets_redact(secrets, out->message, sizeof out->message);
     secrets_redact(secrets, out->code, sizeof out->code);
     if (status / 100 != 2 && !out->code[0])

@@ -439,6 +439,9 @@ void run_report_unopened(struct run *r, const struct err *why)
     };
     out.exit_status = exit_status_of(r, &out);
     memcpy(out.run_id, r->resume.run_id, sizeof out.run_id);
-    if (r->cfg->manifest_path && write_manifest(r, &out, &e) != RC_OK)
+    if (!r->cfg->manifest_path)
+        return;
+    (void)run_targets_make_folders(&r->targets, &e); /* else the manifest says so */
+    if (write_manifest(r, &out, &e) != RC_OK)
         log_msg(r->cfg->log, LOG_LEVEL_ERROR, NULL, "%s", e.msg);
 }

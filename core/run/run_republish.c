@@ -112,6 +112,17 @@ static enum rc recover_files(const struct resume_plan *p, const char *first, con
     return rc;
 }
 
+static const char *if_stream(const char *path)
+{
+    return path && !outfile_is_file(path) ? path : NULL;
+}
+
+static unsigned stream_lists(const struct run_cfg *cfg)
+{
+    return (if_stream(cfg->failed_path) ? ABOUT_FAILED : 0U) |
+           (if_stream(cfg->missing_path) ? ABOUT_MISSING : 0U);
+}
+
 /* *lacks: enum run_about, of those that may not be published if it fails. */
 static enum rc recover_about(const struct resume_plan *p, bool only_check, unsigned *lacks,
                              struct err *e)
@@ -122,15 +133,16 @@ static enum rc recover_about(const struct resume_plan *p, bool only_check, unsig
         (cfg->schema_path ? ABOUT_SCHEMA : 0U) | (cfg->manifest_path ? ABOUT_MANIFEST : 0U);
     *lacks =
         reports | (cfg->failed_path ? ABOUT_FAILED : 0U) | (cfg->missing_path ? ABOUT_MISSING : 0U);
+    const unsigned streams = stream_lists(cfg); /* to be written behind all others */
     enum rc rc =
         recover_files(p, cfg->failed_path, cfg->missing_path, more[RUN_TEXT_LISTS], only_check, e);
     if (rc != RC_OK)
         return rc;
-    *lacks = reports;
+    *lacks = reports | streams;
     rc = recover_files(p, cfg->schema_path, cfg->manifest_path, more[RUN_TEXT_REPORTS], only_check,
                        e);
     if (rc == RC_OK)
-        *lacks = 0;
+        *lacks = streams;
     return rc;
 }
 
@@ -155,6 +167,8 @@ static enum rc recover_all(const struct resume_plan *p, struct sink_result *sink
         rc = recover_about(p, false, &lacks, e);
         out->lacks = withheld ? 0 : lacks;
     }
+    if (rc == RC_USAGE && (files_begun || out->published))
+        rc = e->rc = RC_IO; /* what is left is still to be done, by the same command */
     return of_state(p, rc, e);
 }
 
@@ -188,11 +202,6 @@ enum rc run_republish_check(const struct resume_plan *p, struct err *e)
 }
 
 /* ---- what has no name ------------------------------------------------------------------------ */
-
-static const char *if_stream(const char *path)
-{
-    return path && !outfile_is_file(path) ? path : NULL;
-}
 
 /* Writes lists that go to streams, in full: it is not known how much of them the earlier run has written. */
 static enum rc write_stream_lists(const struct resume_plan *p, struct err *e)
@@ -239,7 +248,11 @@ static enum rc republish(const struct resume_plan *p, struct arena *arena,
         rc = check_all(p, withheld, e);
     if (rc == RC_OK)
         rc = recover_all(p, sinks, out, e);
-    return rc == RC_OK ? write_stream_lists(p, e) : rc;
+    if (rc == RC_OK)
+        rc = write_stream_lists(p, e);
+    if (rc == RC_OK)
+        out->lacks = 0;
+    return rc;
 }
 
 void run_republish(const struct resume_plan *p, const atomic_int *signal_number,

@@ -166,6 +166,16 @@ def test_a_list_that_is_published_at_the_second_try(leadpipe, sandbox, state):
     assert "the outputs are published, but not the file of --schema\n" in done.stderr, done.stderr
 
 
+def test_a_manifest_in_a_directory_of_the_run(leadpipe, sandbox):
+    """It says why the run could not even begin."""
+    faults = {"LD_PRELOAD": str(rigs.LIBRARY), "FAULTFS_FOLDER": str(leadpipe.folder), "FAULTFS_RULES": "op=write path=state* fail=ENOSPC"}
+    done = leadpipe("export", *sandbox.provider(), "-t", "ndjson:one.ndjson", "--manifest", "of-{run_id}/m.json", "--state", "state",
+                    input=resumes.lines(IDS), env={**sandbox.env, **faults})
+    assert done.returncode == 1 and "mkdir" not in done.stderr, done.stderr
+    written, = leadpipe.folder.glob("of-*/m.json")
+    assert json.loads(written.read_text())["published"] is False
+
+
 @pytest.mark.parametrize("sink", ["ndjson:-", "csv:/dev/fd/1", "msgpack:/dev/stdout"])
 def test_standard_output_that_is_a_file(leadpipe, sandbox, sink):
     """What a disk could not write is reported when it is asked to sync, and by some file systems only then."""

@@ -81,6 +81,15 @@ def test_another_region(exports, s3, control, operation, code, how, status):
     assert s3.count(operation) == 1 and asked_for_leads(control) != at_once and exports.is_clean()
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "eu\x85\x9b31m --fresh; rm x", "x" * 100 + "*", ""])
+@pytest.mark.parametrize("code", ["PermanentRedirect", ""])
+def test_a_region_that_is_no_advice(exports, s3, region, code):
+    """The one that is used already, and what is no name of a region."""
+    s3.fail("CreateMultipartUpload", code, 301, fields={"x-amz-bucket-region": region, "Location": "http://127.0.0.1:9/"}, how="answer" if code else "odd", message="")
+    done = exports("-t", "ndjson:s3://leads/x.ndjson", status=2)
+    assert "--s3-region" in done.stderr and "--s3-region us" not in done.stderr and "rm x" not in done.stderr and "xxx" not in done.stderr, done.stderr
+
+
 def test_another_region_in_a_malformed_header(exports, s3):
     s3.fail("CreateMultipartUpload", "AuthorizationHeaderMalformed", 400, fields={"x-amz-bucket-region": "eu-west-1"})
     assert "give --s3-region eu-west-1" in error_of(exports("-t", "ndjson:s3://leads/x.ndjson", status=2))

@@ -573,8 +573,7 @@ def test_options_that_are_refused(exports, s3):
     ([], {"AWS_ENDPOINT_URL_S3": "S3", "AWS_ENDPOINT_URL": "DEAD"}, True), ([], {"AWS_ENDPOINT_URL_S3": "", "AWS_ENDPOINT_URL": "S3"}, True),
     (["--s3-endpoint", "S3"], {"AWS_ENDPOINT_URL_S3": "DEAD", "AWS_ENDPOINT_URL": "DEAD"}, True),
     ([], {"AWS_ENDPOINT_URL_S3": "DEAD", "AWS_ENDPOINT_URL": "S3"}, False),
-    (["--s3-endpoint", "DEAD"], {"AWS_ENDPOINT_URL": "S3"}, False),
-    (["--s3-endpoint", "S3"], {"AWS_ENDPOINT_URL": "ftp://x", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, True)])
+    (["--s3-endpoint", "DEAD"], {"AWS_ENDPOINT_URL": "S3"}, False)])
 def test_the_server_of_the_environment(exports, s3, words, env, goes):
     """Whoever has MinIO there must not find the leads at AWS."""
     def named(text):
@@ -585,6 +584,15 @@ def test_the_server_of_the_environment(exports, s3, words, env, goes):
                             *map(named, words), "ids.txt", env=env)
     assert done.returncode == (0 if goes else 1), done.stderr
     assert ("x" in s3.data("dotted.name")) == goes and (goes or "127.0.0.1" in done.stderr)
+
+
+@pytest.mark.parametrize("value, status, text", [
+    ("true", 1, "amazonaws.com"), ("True", 1, "amazonaws.com"), ("false", 2, "AWS_ENDPOINT_URL: "), ("", 2, "AWS_ENDPOINT_URL: ")])
+def test_the_server_of_the_environment_is_not_wanted(exports, s3, value, status, text):
+    env = dict(exports.env, AWS_ENDPOINT_URL="ftp://x", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=value)
+    done = exports.leadpipe("export", *exports.sandbox.provider(), "--id", "plain-1", "-t", "ndjson:s3://leads/x", "--attempts", "1", "--proxy",
+                            "http://127.0.0.1:%d" % free_port(), env=env)
+    assert done.returncode == status and text in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("value, text", [
